@@ -1,0 +1,159 @@
+//go:build linux
+
+package mem
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/edsrzf/mmap-go"
+	"golang.org/x/sys/unix"
+)
+
+// Map maps the first size bytes of f, shared. The file must be that large.
+//
+// The map itself is mmap-go's; the kernel then duplicates it at its place in
+// the arena (mremap with an old size of 0, see mremap(2)), and the first one
+// goes away. Without an arena the duplicate lies where the kernel likes.
+func Map(f *os.File, size int, o Options) (*Mapping, error) {
+	whole := (uintptr(size) + pageMask()) &^ pageMask()
+	return place(o, whole, uintptr(size), whole, func(at unsafe.Pointer) error {
+		return mapAt(f, 0, size, o, at)
+	})
+}
+
+// MapRing maps the first head bytes of f, then its following data bytes
+// twice, back to back: a message that begins anywhere in the first copy is
+// contiguous. head and data must be multiples of the page size. Only the head
+// has a shadow.
+func MapRing(f *os.File, head, data int, o Options) (*Mapping, error) {
+	if (uintptr(head)|uintptr(data))&pageMask() != 0 {
+		return nil, fmt.Errorf("map ring: head %d and data %d must be multiples of the page size", head, data)
+	}
+	whole := uintptr(head) + 2*uintptr(data)
+	return place(o, whole, whole, uintptr(head), func(at unsafe.Pointer) error {
+		if err := mapAt(f, 0, head+data, o, at); err != nil {
+			return err
+		}
+		return mapAt(f, int64(head), data, o, unsafe.Add(at, head+data))
+	})
+}
+
+// place finds room for whole bytes, gives the first shadow bytes a shadow, and
+// lets put map there. On an error nothing stays mapped.
+func place(o Options, whole, size, shadow uintptr, put func(unsafe.Pointer) error) (*Mapping, error) {
+	off, ok := takeSpan(whole)
+	m := &Mapping{opts: o, off: off, placed: ok}
+	var at unsafe.Pointer
+	if ok {
+		at = unsafe.Add(nil, arenaBase.Load()+off)
+		if err := zeroFixed(unsafe.Add(at, arenaSize.Load()), shadow); err != nil {
+			giveSpan(off, whole)
+			return nil, err
+		}
+	} else {
+		p, err := unix.MmapPtr(-1, 0, nil, whole, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+		if err != nil {
+			return nil, fmt.Errorf("reserve address space: %w", err)
+		}
+		at = p
+	}
+	if err := put(at); err != nil {
+		if zeroFixed(at, whole) == nil && ok {
+			giveSpan(off, whole)
+		}
+		return nil, err
+	}
+	m.bytes = unsafe.Slice((*byte)(at), size)
+	space.Lock()
+	space.live = append(space.live, m)
+	space.Unlock()
+	return m, nil
+}
+
+func mapAt(f *os.File, off int64, size int, o Options, at unsafe.Pointer) error {
+	prot := mmap.RDWR
+	if o.ReadOnly {
+		prot = mmap.RDONLY
+	}
+	first, err := mmap.MapRegion(f, size, prot, 0, off)
+	if err != nil {
+		return fmt.Errorf("map %s: %w", f.Name(), err)
+	}
+	whole := (uintptr(size) + pageMask()) &^ pageMask()
+	_, err = unix.MremapPtr(unsafe.Pointer(&first[0]), 0, at, whole, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED)
+	if e := first.Unmap(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("place map of %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// Close puts private zero memory in the place of the mapping: late accesses
+// through old slices meet zeros instead of faults or somebody else's bytes.
+// The caller has taken the range's cells out of the robust lists before
+// (robust.Forget). Close is idempotent; after an error the map still stands.
+func (m *Mapping) Close() error {
+	if m.closed {
+		return nil
+	}
+	whole := (uintptr(len(m.bytes)) + pageMask()) &^ pageMask()
+	if err := zeroFixed(unsafe.Pointer(&m.bytes[0]), whole); err != nil {
+		return err
+	}
+	m.closed = true
+	space.Lock()
+	for i, l := range space.live {
+		if l == m {
+			space.live = append(space.live[:i], space.live[i+1:]...)
+			break
+		}
+	}
+	space.Unlock()
+	if m.placed {
+		giveSpan(m.off, whole)
+	}
+	return nil
+}
+
+// Sync writes changed pages back to a file that has a disk behind it
+// (msync MS_SYNC); on tmpfs and memfds it does nothing.
+func (m *Mapping) Sync() error {
+	if m.closed {
+		return ErrClosed
+	}
+	return mmap.MMap(m.bytes).Flush()
+}
+
+// Lock keeps the pages in memory (mlock; RLIMIT_MEMLOCK bounds it).
+func (m *Mapping) Lock() error {
+	if m.closed {
+		return ErrClosed
+	}
+	return mmap.MMap(m.bytes).Lock()
+}
+
+// Unlock undoes Lock.
+func (m *Mapping) Unlock() error {
+	if m.closed {
+		return ErrClosed
+	}
+	return mmap.MMap(m.bytes).Unlock()
+}
+
+// Truncatable says whether p lies in a live mapping whose file may shrink.
+func Truncatable(p unsafe.Pointer) bool {
+	space.Lock()
+	defer space.Unlock()
+	for _, m := range space.live {
+		if uintptr(p)-uintptr(unsafe.Pointer(&m.bytes[0])) < uintptr(len(m.bytes)) {
+			return m.opts.Truncatable
+		}
+	}
+	return false
+}
+
+func pageMask() uintptr { return uintptr(unix.Getpagesize()) - 1 }
