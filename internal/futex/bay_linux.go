@@ -1,0 +1,135 @@
+//go:build !explore
+
+package futex
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+// A bay holds the sleepers of the words that fall into it. For each word one
+// of them, the leader, sleeps in the kernel; the others follow it in Go's
+// scheduler, because a goroutine in the kernel costs a thread, and the runtime
+// aborts at 10 000. Whoever leaves the kernel, for whatever reason, sends those
+// away whose value is no longer there and the next of the rest into the
+// kernel: a wake that reaches a leader reaches the group.
+type bay struct {
+	sync.Mutex
+	leaders []*waiter
+}
+
+var bays [64]bay
+
+func bayOf(w *mem.Uint32) *bay { return &bays[addr64(w)>>4*0x9e3779b97f4a7c15>>58] }
+
+func (b *bay) leader(w *mem.Uint32) *waiter {
+	for _, l := range b.leaders {
+		if l.words[0].Addr == w {
+			return l
+		}
+	}
+	return nil
+}
+
+// Sleep is SleepAny for one word. Goroutines that sleep on the same word share
+// a thread.
+func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) error {
+	runtime.Gosched()
+	wt := newWaiter(gone, Word{w, val})
+	b := bayOf(w)
+	b.Lock()
+	leader := b.leader(w)
+	if leader == nil {
+		b.leaders = append(b.leaders, wt)
+	} else {
+		leader.followers = append(leader.followers, wt)
+	}
+	b.Unlock()
+	wt.armed = ctx != nil && ctx.Done() != nil && haveWaitv()
+	lookAt(wt)
+	var err error
+	if leader == nil || b.follow(ctx, wt) {
+		if !wt.changed() {
+			err = wt.sleep(ctx)
+		}
+		b.leave(wt)
+	} else if ctx != nil {
+		err = ctx.Err()
+	}
+	lookAway(wt)
+	wt.free()
+	return err
+}
+
+// follow waits until the leader sends wt away (false) or makes it the leader
+// (true), or until there is reason to leave by itself (false).
+func (b *bay) follow(ctx context.Context, wt *waiter) bool {
+	var done <-chan struct{}
+	if ctx != nil {
+		done = ctx.Done()
+	}
+	// The leader's kernel wait checks the word against the leader's value;
+	// this one is checked here, once the leader knows of wt.
+	if !wt.changed() {
+		select {
+		case <-wt.ready:
+		case <-done:
+		}
+	}
+	b.Lock()
+	defer b.Unlock()
+	l := b.leader(wt.words[0].Addr)
+	if l == wt {
+		return true
+	}
+	if l != nil {
+		for i, f := range l.followers {
+			if f == wt {
+				l.followers = append(l.followers[:i], l.followers[i+1:]...)
+				break
+			}
+		}
+	}
+	return false
+}
+
+// leave ends wt's leadership.
+func (b *bay) leave(wt *waiter) {
+	b.Lock()
+	defer b.Unlock()
+	var stay []*waiter
+	for _, f := range wt.followers {
+		if f.changed() {
+			f.signal()
+		} else {
+			stay = append(stay, f)
+		}
+	}
+	for i, l := range b.leaders {
+		if l != wt {
+			continue
+		}
+		if len(stay) > 0 {
+			next := stay[0]
+			next.followers = stay[1:]
+			b.leaders[i] = next
+			next.signal()
+		} else {
+			last := len(b.leaders) - 1
+			b.leaders[i] = b.leaders[last]
+			b.leaders[last] = nil
+			b.leaders = b.leaders[:last]
+		}
+		return
+	}
+}
+
+func (wt *waiter) signal() {
+	select {
+	case wt.ready <- struct{}{}:
+	default:
+	}
+}

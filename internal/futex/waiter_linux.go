@@ -1,0 +1,175 @@
+//go:build !explore
+
+package futex
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/mem"
+	"golang.org/x/sys/unix"
+)
+
+// waiter is one sleeping goroutine. It lives on the heap: the kernel reads
+// vec and end while it sleeps.
+type waiter struct {
+	words [MaxWords]Word
+	n     int
+	gone  func() bool
+	end   mem.Uint32 // private: 1 ends the kernel's wait
+	armed bool       // the kernel's wait includes end
+	vec   [MaxWords + 1]waitv
+	until unix.Timespec
+
+	// For sleepers that share a thread (bay.go), under the bay's lock.
+	ready     chan struct{}
+	followers []*waiter
+
+	// For the look (look.go), under its lock.
+	next, prev *waiter
+	gen        uint64
+}
+
+var waiters = sync.Pool{New: func() any { return &waiter{ready: make(chan struct{}, 1)} }}
+
+func newWaiter(gone func() bool, words ...Word) *waiter {
+	wt := waiters.Get().(*waiter)
+	wt.n = copy(wt.words[:], words)
+	wt.gone = gone
+	wt.end.Store(0)
+	return wt
+}
+
+func (wt *waiter) free() {
+	wt.gone = nil
+	wt.followers = nil
+	select {
+	case <-wt.ready:
+	default:
+	}
+	waiters.Put(wt)
+}
+
+func (wt *waiter) changed() bool {
+	for _, w := range wt.words[:wt.n] {
+		if w.changed() {
+			return true
+		}
+	}
+	return false
+}
+
+// rouse ends the wait of a sleeper for whom the look found news.
+func (wt *waiter) rouse() {
+	wt.end.Store(1)
+	if wt.armed {
+		sysWakePrivate(&wt.end)
+	} else {
+		WakeAll(wt.words[0].Addr)
+	}
+}
+
+// slice bounds a wait that cannot watch all its words at once.
+const (
+	firstSlice = time.Millisecond
+	lastSlice  = 8 * time.Millisecond
+)
+
+// sleep waits in the kernel until a word changes or is woken, the look rouses
+// it, or ctx ends. nil may be spurious.
+func (wt *waiter) sleep(ctx context.Context) error {
+	var until *unix.Timespec
+	var stop func() bool
+	cancellable := ctx != nil && ctx.Done() != nil
+	if cancellable {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d, ok := ctx.Deadline(); ok {
+			left := time.Until(d)
+			if left <= 0 {
+				return context.DeadlineExceeded
+			}
+			wt.until = monotonic(left)
+			until = &wt.until
+		}
+		stop = context.AfterFunc(ctx, func() {
+			// If this runs late, wt may serve another sleep by now, which
+			// then wakes for nothing: allowed.
+			wt.end.Store(1)
+			sysWakePrivate(&wt.end)
+		})
+		defer stop()
+	}
+	var e unix.Errno
+	switch {
+	case wt.n == 1 && !cancellable:
+		e = sysWait(wt.words[0].Addr, wt.words[0].Val, nil)
+	case haveWaitv():
+		e = wt.waitMany(until)
+	default:
+		e = wt.waitSlices(until)
+	}
+	switch {
+	case e == unix.EFAULT:
+		return ErrFault
+	case e == unix.ETIMEDOUT:
+		return context.DeadlineExceeded
+	case cancellable:
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (wt *waiter) waitMany(until *unix.Timespec) unix.Errno {
+	v := wt.vec[:wt.n+1]
+	for i, w := range wt.words[:wt.n] {
+		v[i] = waitv{val: uint64(w.Val), addr: addr64(w.Addr), flags: waitvSize32}
+	}
+	v[wt.n] = waitv{addr: addr64(&wt.end), flags: waitvSize32 | waitvPrivate}
+	return sysWaitv(v, until)
+}
+
+// waitSlices stands in for futex_waitv: it sleeps on the first word for short
+// times and reads the others in between.
+func (wt *waiter) waitSlices(until *unix.Timespec) unix.Errno {
+	for slice := firstSlice; ; slice = min(2*slice, lastSlice) {
+		if wt.end.Load() != 0 || wt.changed() {
+			return 0
+		}
+		t := monotonic(slice)
+		last := until != nil && !before(&t, until)
+		if last {
+			t = *until
+		}
+		e := sysWait(wt.words[0].Addr, wt.words[0].Val, &t)
+		if e != unix.ETIMEDOUT || last {
+			return e
+		}
+	}
+}
+
+// SleepAny sleeps while every word holds its value. It returns nil after a
+// wake or a change of any word, possibly for no reason; the context's error
+// when ctx ends (nil ctx: never); ErrFault when a word's memory is gone. The
+// look asks gone, if not nil, whether the reason to wait has vanished, and
+// wakes the sleeper if so; gone must be quick and may run on any goroutine.
+func SleepAny(ctx context.Context, words []Word, gone func() bool) error {
+	if len(words) == 0 || len(words) > MaxWords {
+		return errors.New("futex: sleep on no words or too many")
+	}
+	runtime.Gosched()
+	wt := newWaiter(gone, words...)
+	wt.armed = haveWaitv()
+	lookAt(wt)
+	var err error
+	if !wt.changed() {
+		err = wt.sleep(ctx)
+	}
+	lookAway(wt)
+	wt.free()
+	return err
+}
