@@ -1,0 +1,29 @@
+//go:build linux && !explore
+
+package robust
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Forget takes the cells in b out of this process's robust lists. It must be
+// called before b is unmapped, because the kernel walks the lists when the
+// process dies. If the process holds one of them, Forget changes nothing and
+// returns ErrBusy.
+func Forget(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	to := from + uintptr(len(b))
+	if foreignBusy(from, to) {
+		return fmt.Errorf("forget memory with a lock that this process holds: %w", ErrBusy)
+	}
+	if err := forgetNear(from, to); err != nil {
+		return fmt.Errorf("forget memory with a lock that this process holds: %w", err)
+	}
+	return nil
+}
+
+func identWith(tid uint32) uint64 { return selfIdent.Load() | uint64(tid)<<22 }

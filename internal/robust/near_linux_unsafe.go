@@ -1,0 +1,133 @@
+//go:build linux && !explore
+
+package robust
+
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+// node is the shadow of a cell: its entry in this process's robust list. It is
+// linked at the cell's first use and stays linked until Forget.
+type node struct {
+	next mem.Uint64
+	tid  atomic.Uint32 // the keeper in whose list it hangs, set once it does
+	spin futex.Spinner // how long waiters for the cell spin
+}
+
+var _ = [1]struct{}{}[unsafe.Sizeof(node{})-16]
+
+// selfIdent is this process's ident without a TID. Set before any keeper's TID
+// is published.
+var selfIdent atomic.Uint64
+
+func shadowOffset() int64 { return -int64(mem.ShadowDistance()) }
+
+// TID returns the TID that this process writes into c, 0 if c has not been
+// used before or lies outside the arena.
+func (c *Cell) TID() uint32 {
+	if s := mem.Shadow(unsafe.Pointer(c)); s != nil {
+		return (*node)(s).tid.Load()
+	}
+	return 0
+}
+
+// near says whether c lies in the arena.
+func (c *Cell) near() bool { return mem.Shadow(unsafe.Pointer(c)) != nil }
+
+// Spinner returns the state of adaptive spinning for c in this process.
+func (c *Cell) Spinner() *futex.Spinner {
+	if s := mem.Shadow(unsafe.Pointer(c)); s != nil {
+		return &(*node)(s).spin
+	}
+	return new(futex.Spinner)
+}
+
+// link hangs c's node into a keeper's list and returns the keeper's TID.
+func (c *Cell) link() (uint32, error) {
+	n := (*node)(mem.Shadow(unsafe.Pointer(c)))
+	kind := sealed
+	if mem.Truncatable(unsafe.Pointer(c)) {
+		kind = shrinkable
+	}
+	k, err := keeperWithRoom(kind, shadowOffset())
+	if err != nil {
+		return 0, err
+	}
+	linking.Lock()
+	defer linking.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if tid := n.tid.Load(); tid != 0 { // another goroutine was faster
+		k.linked--
+		return tid, nil
+	}
+	// The kernel may walk the list at any moment, on another processor: the
+	// node must be whole before it is in the list, and in the list before
+	// anybody writes the TID into the cell.
+	n.next.StoreRelease(k.head.next.Load())
+	k.head.next.StoreRelease(uint64(uintptr(unsafe.Pointer(n))))
+	n.tid.Store(k.tid)
+	return k.tid, nil
+}
+
+// forgetNear takes the nodes of cells in [from, to) out of the lists. If this
+// process holds one of the cells it changes nothing and returns ErrBusy.
+func forgetNear(from, to uintptr) error {
+	d := mem.ShadowDistance()
+	linking.Lock()
+	defer linking.Unlock()
+	for _, kind := range []int{sealed, shrinkable} {
+		for _, k := range keepersOf(kind) {
+			if k.holdsBetween(from, to, d) {
+				return ErrBusy
+			}
+		}
+	}
+	for _, kind := range []int{sealed, shrinkable} {
+		for _, k := range keepersOf(kind) {
+			k.unlinkBetween(from+d, to+d)
+		}
+	}
+	return nil
+}
+
+// linking lets one goroutine at a time decide in which list a node hangs.
+var linking sync.Mutex
+
+func (k *keeper) holdsBetween(from, to, d uintptr) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for at := k.head.next.Load(); at != k.end(); at = nodeAt(at).next.Load() {
+		if a := uintptr(at) - d; a >= from && a < to {
+			if cellAt(a).Word.Load()&TIDMask == k.tid {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (k *keeper) unlinkBetween(from, to uintptr) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	link := &k.head.next
+	for at := link.Load(); at != k.end(); {
+		n := nodeAt(at)
+		at = n.next.Load()
+		if p := uintptr(unsafe.Pointer(n)); p >= from && p < to {
+			n.tid.Store(0)
+			link.StoreRelease(at)
+			k.linked--
+		} else {
+			link = &n.next
+		}
+	}
+}
+
+func nodeAt(a uint64) *node  { return (*node)(unsafe.Add(nil, uintptr(a))) }
+func cellAt(a uintptr) *Cell { return (*Cell)(unsafe.Add(nil, a)) }

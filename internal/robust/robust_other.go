@@ -1,0 +1,35 @@
+//go:build !linux && !explore
+
+package robust
+
+import (
+	"errors"
+
+	"github.com/shmkit/shmkit/internal/futex"
+)
+
+// Self is not available on this system.
+func Self() (Process, error) { return Process{}, errors.ErrUnsupported }
+
+// Forget has nothing to forget on this system.
+func Forget(b []byte) error { return nil }
+
+// OnKeeper is not available on this system.
+func OnKeeper(f func()) error { return errors.ErrUnsupported }
+
+// TID is 0 on this system: it has no keepers.
+func (c *Cell) TID() uint32 { return 0 }
+
+// Spinner returns a new state of adaptive spinning.
+func (c *Cell) Spinner() *futex.Spinner { return new(futex.Spinner) }
+
+func (c *Cell) near() bool                                   { return false }
+func (c *Cell) link() (uint32, error)                        { return 0, errors.ErrUnsupported }
+func (c *Cell) takeForeign(old, bits uint32) (uint32, error) { return 0, errors.ErrUnsupported }
+func (c *Cell) releaseForeign(free func()) bool              { return false }
+
+func identWith(tid uint32) uint64               { return 0 }
+func ownTID(tid uint32) bool                    { return false }
+func threadGone(tid uint32) bool                { return false }
+func processGone(pid uint32, start uint64) bool { return false }
+func processOf(tid uint32) (int, bool)          { return 0, false }
