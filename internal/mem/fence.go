@@ -10,9 +10,5 @@ func Fence()
 // amd64, DMB ISHLD on arm64). A seqlock's reader needs it.
 func LoadFence()
 
-// StoreFence orders stores before it before stores after it (nothing on
-// amd64, DMB ISHST on arm64). A seqlock's writer needs it.
-func StoreFence()
-
 // Pause tells the processor n times that this is a spin loop (PAUSE, YIELD).
 func Pause(n uint32)

@@ -11,9 +11,6 @@ TEXT ·Fence(SB), NOSPLIT, $0-0
 TEXT ·LoadFence(SB), NOSPLIT, $0-0
 	RET
 
-TEXT ·StoreFence(SB), NOSPLIT, $0-0
-	RET
-
 TEXT ·Pause(SB), NOSPLIT, $0-4
 	MOVL n+0(FP), CX
 	TESTL CX, CX

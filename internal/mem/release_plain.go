@@ -13,3 +13,6 @@ func (w *Uint64) StoreRelease(x uint64) { w.v.Store(x) }
 
 // StoreRelaxed sets the word in one piece and orders nothing.
 func (w *Uint64) StoreRelaxed(x uint64) { w.v.Store(x) }
+
+// StoreRelaxed sets the word in one piece and orders nothing.
+func (w *Uint32) StoreRelaxed(x uint32) { w.v.Store(x) }

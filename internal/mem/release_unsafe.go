@@ -17,6 +17,9 @@ func (w *Uint64) StoreRelease(x uint64) { storeRelease64((*uint64)(unsafe.Pointe
 // StoreRelaxed sets the word in one piece and orders nothing.
 func (w *Uint64) StoreRelaxed(x uint64) { *(*uint64)(unsafe.Pointer(w)) = x }
 
+// StoreRelaxed sets the word in one piece and orders nothing.
+func (w *Uint32) StoreRelaxed(x uint32) { *(*uint32)(unsafe.Pointer(w)) = x }
+
 //go:noescape
 func storeRelease32(p *uint32, x uint32)
 

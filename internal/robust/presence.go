@@ -80,6 +80,10 @@ func (p *Presence) record() Process {
 	return Process{PID: pid, Start: p.start.Load()}
 }
 
+// AwaitGone waits until the process whose presence is Dead cannot store to
+// shared memory any more.
+func (p *Presence) AwaitGone(ctx context.Context) error { return AwaitGone(ctx, p.record()) }
+
 // PID returns the process that takes part, 0 if none is named.
 func (p *Presence) PID() int {
 	if StateOf(p.Word.Load()) != Present {
@@ -116,6 +120,14 @@ func (p *Presence) Entrust() (word uint32, err error) {
 		p.releaseForeign(func() {}) // the child links the same node
 	}
 	return word, nil
+}
+
+// Reclaim undoes Entrust, when the child was never started.
+func (p *Presence) Reclaim() error {
+	if !p.near() {
+		return p.Adopt(context.Background(), p.Word.Load())
+	}
+	return p.joined()
 }
 
 // Adopt takes over what another process held in trust under word. If that one

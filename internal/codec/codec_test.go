@@ -1,0 +1,64 @@
+package codec_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shmkit/shmkit/internal/codec"
+)
+
+func trip[T any](t *testing.T, v T) T {
+	t.Helper()
+	data, err := codec.Marshal(v)
+	require.NoError(t, err)
+	var back T
+	require.NoError(t, codec.Unmarshal(data, &back))
+	return back
+}
+
+func TestRoundTrip(t *testing.T) {
+	type inner struct {
+		Names map[string][]int
+		Next  *inner
+	}
+	v := inner{Names: map[string][]int{"a": {1, -2}}, Next: &inner{}}
+	require.Equal(t, v, trip(t, v))
+
+	now := time.Date(2026, 2, 3, 4, 5, 6, 789_012_345, time.UTC)
+	require.True(t, now.Equal(trip(t, now)), "nanoseconds survive")
+
+	require.Equal(t, []any{int64(1), int64(-1), int64(255)}, trip(t, []any{uint8(1), int16(-1), uint64(255)}))
+	require.Equal(t, map[any]any{int64(7): "seven", "k": true}, trip(t, map[any]any{uint16(7): "seven", "k": true}))
+
+	long := make([]byte, 200_000)
+	wide := make([]int, 200_000)
+	require.Len(t, trip(t, wide), len(wide))
+	require.Equal(t, long, trip(t, long))
+}
+
+func TestErrors(t *testing.T) {
+	_, err := codec.Marshal(make(chan int))
+	require.Error(t, err)
+	_, err = codec.Marshal(struct{ F func() }{func() {}})
+	require.Error(t, err)
+
+	var v []int
+	require.Error(t, codec.Unmarshal(nil, &v))
+	require.Error(t, codec.Unmarshal([]byte{0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, &v), "a length without elements")
+	require.Error(t, codec.Unmarshal([]byte{0x80, 0x80}, &v), "trailing bytes")
+}
+
+func FuzzUnmarshal(f *testing.F) {
+	f.Add([]byte{0x82, 1, 0x61, 'a'})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v any
+		if codec.Unmarshal(data, &v) != nil {
+			return
+		}
+		if _, err := codec.Marshal(v); err != nil {
+			t.Fatalf("decoded to %#v, which cannot be encoded: %v", v, err)
+		}
+	})
+}

@@ -1,0 +1,45 @@
+//go:build explore
+
+package robust
+
+import "github.com/shmkit/shmkit/internal/futex"
+
+// Simulation says who exists while package explore runs simulated processes.
+// Each has one keeper, whose TID is also the process's pid; the explorer does
+// the kernel's part when one dies.
+type Simulation interface {
+	TID() uint32 // of the running process
+	Gone(tid uint32) bool
+}
+
+// Explorer is the simulation under way.
+var Explorer Simulation
+
+// Self returns the running process's identity.
+func Self() (Process, error) { return Process{PID: Explorer.TID(), Start: 1}, nil }
+
+// Forget has nothing to forget: simulated processes have no lists.
+func Forget(b []byte) error { return nil }
+
+// OnKeeper runs f.
+func OnKeeper(f func()) error {
+	f()
+	return nil
+}
+
+// TID returns the TID that the running process writes into c.
+func (c *Cell) TID() uint32 { return Explorer.TID() }
+
+// Spinner returns a new state of adaptive spinning.
+func (c *Cell) Spinner() *futex.Spinner { return new(futex.Spinner) }
+
+func (c *Cell) near() bool                                   { return true }
+func (c *Cell) link() (uint32, error)                        { return c.TID(), nil }
+func (c *Cell) takeForeign(old, bits uint32) (uint32, error) { return 0, ErrNoKeeper }
+func (c *Cell) releaseForeign(free func()) bool              { return false }
+
+func identWith(tid uint32) uint64               { return uint64(newIdent(tid, tid, 1)) }
+func ownTID(tid uint32) bool                    { return tid == Explorer.TID() }
+func threadGone(tid uint32) bool                { return Explorer.Gone(tid) }
+func processGone(pid uint32, start uint64) bool { return pid == 0 || Explorer.Gone(pid) }
+func processOf(tid uint32) (int, bool)          { return int(tid), true }

@@ -1,0 +1,150 @@
+package shmfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+)
+
+// Create makes a file of size bytes, all of them allocated, and lets o.Fill
+// write to it. With an empty name it is a memfd whose size is sealed. With a
+// name it is published only then, and created is false when o.Exist let an
+// existing file, which may have another size, be opened instead.
+//
+// After an error nothing is left behind. The errors are ErrName, ErrSize,
+// ErrNoSpace, ErrNoDirectory, ErrExist, ErrBusy, and what Fill returned.
+func Create(name string, size int64, o Options) (f *os.File, created bool, err error) {
+	if size <= 0 {
+		return nil, false, fmt.Errorf("create: %w: %d", ErrSize, size)
+	}
+	if name == "" {
+		if f, err = createAnonymous(size, o.Fill); err != nil {
+			return nil, false, fmt.Errorf("create anonymous memory: %w", err)
+		}
+		return f, true, nil
+	}
+	if err := CheckName(name); err != nil {
+		return nil, false, fmt.Errorf("create: %w", err)
+	}
+	if f, created, err = createNamed(name, size, o); err != nil {
+		return nil, false, fmt.Errorf("create %q: %w", name, err)
+	}
+	return f, created, nil
+}
+
+func createAnonymous(size int64, fill func(*os.File) error) (*os.File, error) {
+	f, err := memfd()
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(f, size, fill); err != nil {
+		f.Close()
+		return nil, err
+	}
+	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return f, nil
+}
+
+func memfd() (*os.File, error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("shmkit", flags|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("shmkit", flags)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "memfd:shmkit"), nil
+}
+
+// createNamed loops only while others create and remove the same name.
+func createNamed(name string, size int64, o Options) (f *os.File, created bool, err error) {
+	var fresh *os.File
+	defer func() {
+		if fresh != nil && !created {
+			fresh.Close() // it has no name: this is its end
+		}
+	}()
+	for {
+		switch o.Exist {
+		case Fail:
+			if err := unix.Access(path(name), unix.F_OK); err == nil {
+				return nil, false, unix.EEXIST // before memory is spent
+			}
+		case OpenExisting:
+			if f, err := open(name, false); !errors.Is(err, ErrNotExist) {
+				return f, false, err
+			}
+		}
+		if fresh == nil {
+			if fresh, err = unnamed(path(name)); err != nil {
+				return nil, false, err
+			}
+			crashpoint.Hit("shmfile/create-opened")
+			if err := prepare(fresh, size, o.Fill); err != nil {
+				return nil, false, err
+			}
+			// From its first instant the name leads to a file in use.
+			if err := use(fresh); err != nil {
+				return nil, false, err
+			}
+		}
+		if o.Exist == Replace {
+			if err := removeUnused(name); err != nil {
+				return nil, false, err
+			}
+		}
+		crashpoint.Hit("shmfile/create-ready")
+		err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fresh.Fd()),
+			unix.AT_FDCWD, path(name), unix.AT_SYMLINK_FOLLOW)
+		switch {
+		case err == nil:
+			crashpoint.Hit("shmfile/create-published")
+			return fresh, true, nil
+		case !errors.Is(err, unix.EEXIST) || o.Exist == Fail:
+			return nil, false, fmt.Errorf("publish: %w", err)
+		}
+	}
+}
+
+// unnamed opens a file in Dir that has no name yet, and will be called as.
+func unnamed(as string) (*os.File, error) {
+	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return nil, fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case err != nil && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE):
+		return nil, fmt.Errorf("%w: open %s: %w", ErrNoDirectory, Dir, err)
+	case err != nil:
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), as)
+	if err := f.Chmod(0o600); err != nil { // whatever the umask left of it
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// prepare allocates the file's memory and fills it.
+func prepare(f *os.File, size int64, fill func(*os.File) error) error {
+	if err := allocate(int(f.Fd()), size); err != nil {
+		return err
+	}
+	crashpoint.Hit("shmfile/create-sized")
+	if fill != nil {
+		if err := fill(f); err != nil {
+			return err
+		}
+	}
+	crashpoint.Hit("shmfile/create-filled")
+	return nil
+}

@@ -1,0 +1,91 @@
+package shmfile
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+)
+
+// Kind says what an object is.
+type Kind uint32
+
+// The numbers are part of the format.
+const (
+	KindObject Kind = 1 + iota // shm.Object
+	KindValue                  // shm.Value
+	KindArray                  // shm.Array
+	KindRing                   // ringbuf.Ring
+	KindChan                   // ringbuf.Chan
+)
+
+var kindNames = [...]string{KindObject: "object", KindValue: "value", KindArray: "array", KindRing: "ring", KindChan: "channel"}
+
+func (k Kind) String() string {
+	if k == 0 || int64(k) >= int64(len(kindNames)) {
+		return "kind " + strconv.FormatUint(uint64(k), 10)
+	}
+	return kindNames[k]
+}
+
+// Spec is what a header says about its object.
+type Spec struct {
+	Kind        Kind
+	Fingerprint uint64    // of the layout of what the object holds
+	Size        int64     // of the whole file, bytes
+	Sizes       [2]uint64 // two numbers whose meaning depends on the kind
+	Namespace   uint64    // the creator's pid namespace
+	ID          [16]byte  // random; tells two objects of one name apart
+}
+
+// NewHeader returns the header of a new object. It fills in the namespace and
+// the id.
+func NewHeader(s Spec) ([]byte, error) {
+	ns, err := Namespace()
+	if err != nil {
+		return nil, err
+	}
+	h := header{
+		Version:     Version,
+		Kind:        uint32(s.Kind),
+		Fingerprint: s.Fingerprint,
+		Size:        uint64(s.Size),
+		Sizes:       s.Sizes,
+		Namespace:   ns,
+	}
+	copy(h.Magic[:], magic)
+	rand.Read(h.ID[:]) // never fails
+	return binary.Append(nil, binary.LittleEndian, &h)
+}
+
+// Check compares a header, which may hold anything, with what is wanted: kind,
+// fingerprint and namespace, and the size that the file really has. It returns
+// what the header says. Each field that differs has an error of its own; what
+// Sizes mean is left to the caller.
+func Check(b []byte, want Spec) (Spec, error) {
+	if len(b) < HeaderSize {
+		return Spec{}, fmt.Errorf("%w: %d bytes, the header alone has %d", ErrTruncated, len(b), HeaderSize)
+	}
+	var h header
+	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
+		return Spec{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID}
+	switch {
+	case string(h.Magic[:]) != magic:
+		return s, ErrForeign
+	case h.Version != Version:
+		return s, fmt.Errorf("%w: %d, this program knows %d", ErrVersion, h.Version, Version)
+	case s.Kind != want.Kind:
+		return s, fmt.Errorf("%w: %v, not %v", ErrKind, s.Kind, want.Kind)
+	case s.Namespace != want.Namespace:
+		return s, ErrForeignNamespace
+	case s.Fingerprint != want.Fingerprint:
+		return s, fmt.Errorf("%w: fingerprint %016x, not %016x", ErrLayout, s.Fingerprint, want.Fingerprint)
+	case s.Size > want.Size:
+		return s, fmt.Errorf("%w: %d bytes of %d", ErrTruncated, want.Size, s.Size)
+	case s.Size != want.Size:
+		return s, fmt.Errorf("%w: %d bytes, the header says %d", ErrCorrupt, want.Size, s.Size)
+	}
+	return s, nil
+}

@@ -1,0 +1,102 @@
+package testproc
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// WalkOptions changes a CrashWalk. Nil is the package's own points, killed at
+// their first hit.
+type WalkOptions struct {
+	Dirs []string // package directories whose points are walked, "." if empty
+	Hits int      // the first, second … Hits-th hit is armed in turn; 0 is 1
+	Stop bool     // stop the victim at the point instead of killing it
+}
+
+// Victim is the process that dies in one run of a scenario.
+type Victim struct {
+	Point string
+	Hit   int
+
+	t    *testing.T
+	path string
+	log  string
+	stop bool
+}
+
+// CrashWalk runs each scenario for each crash point. Within a scenario,
+// Victim.Start starts the process that dies at the point; others start with
+// Start. Not every scenario reaches every point: a victim that does not ends as
+// its helper ends. A point whose first hit fired in no scenario fails the test.
+func CrashWalk(t *testing.T, o *WalkOptions, scenarios ...func(t *testing.T, v *Victim)) {
+	t.Helper()
+	if o == nil {
+		o = &WalkOptions{}
+	}
+	points := Points(t, o.Dirs...)
+	if len(points) == 0 {
+		t.Fatalf("no crash points in %q", o.Dirs)
+	}
+	path := VictimBinary(t)
+	for _, point := range points {
+		for hit := 1; hit <= max(1, o.Hits); hit++ {
+			// A run that -run left out, or that failed, says nothing.
+			ran, fired := 0, 0
+			for i, scenario := range scenarios {
+				name := fmt.Sprintf("%s:%d", point, hit)
+				if len(scenarios) > 1 {
+					name += fmt.Sprintf("/%d", i)
+				}
+				t.Run(name, func(t *testing.T) {
+					v := &Victim{Point: point, Hit: hit, t: t, path: path, stop: o.Stop}
+					v.log = filepath.Join(t.TempDir(), "crashlog")
+					scenario(t, v)
+					ran++
+					if v.Fired() {
+						fired++
+					}
+				})
+			}
+			if ran == len(scenarios) && fired == 0 && hit == 1 {
+				t.Errorf("no scenario reached crash point %q", point)
+			}
+		}
+	}
+}
+
+// Start starts a process that runs the named helper of this package with the
+// point armed. It may be called several times: each such process dies there.
+func (v *Victim) Start(name string, opts ...Option) *Proc {
+	v.t.Helper()
+	spec := fmt.Sprintf("%s:%d", v.Point, v.Hit)
+	if v.stop {
+		spec += ":stop"
+	}
+	return Start(v.t, name, append(slices.Clone(opts),
+		Binary(v.path), Env("SHMKIT_CRASHPOINT="+spec, "SHMKIT_CRASHLOG="+v.log))...)
+}
+
+// Fired reports whether a victim has reached the point, and so is dead, dying,
+// stopped or about to be.
+func (v *Victim) Fired() bool {
+	return slices.Contains(v.lines(), v.Point+" fired")
+}
+
+// Reached returns the points that victims have passed so far, in the order of
+// their first hits, including the one that fired.
+func (v *Victim) Reached() []string {
+	return slices.DeleteFunc(v.lines(), func(l string) bool { return strings.HasSuffix(l, " fired") })
+}
+
+func (v *Victim) lines() []string {
+	v.t.Helper()
+	b, err := os.ReadFile(v.log)
+	if err != nil && !os.IsNotExist(err) {
+		v.t.Fatal(err)
+	}
+	return strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' })
+}
