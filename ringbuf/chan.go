@@ -1,0 +1,199 @@
+package ringbuf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+
+	"github.com/shmkit/shmkit/internal/handle"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/plain"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// Chan is a queue of values of type T between processes, like a Go channel
+// with a buffer. T must not contain pointers. One process at a time is the
+// producer and one the consumer: a process becomes the one at its first Send,
+// the other at its first Recv, and stays it until Close. Within it one
+// goroutine at a time may send and one may receive; Close may be called from
+// any. A Chan travels to child processes as an argument (package proc).
+type Chan[T any] struct {
+	name string
+	file *os.File
+	m    *mem.Mapping
+	h    *header
+	opts Options // Capacity counts slots
+
+	send chanSender[T]
+	recv chanReceiver[T]
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// NewChan makes a channel with room for n values, rounded up to a power of
+// two. Of o, which may be nil, Capacity and MaxMessage are not used. Errors
+// are those of New; a T with pointers gives an error that names the field.
+func NewChan[T any](name string, n int, o *Options) (*Chan[T], error) {
+	c, err := newChan[T](name, n, o)
+	if err != nil {
+		return nil, fmt.Errorf("make channel: %w", err)
+	}
+	return c, nil
+}
+
+func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
+	t := reflect.TypeFor[T]()
+	if err := plain.Check(t); err != nil {
+		return nil, err
+	}
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if err := opts.checkModes(); err != nil {
+		return nil, err
+	}
+	size := sizeOf[T]()
+	if n <= 0 || n > maxCapacity/max(size, 1) {
+		return nil, fmt.Errorf("%w: %d values of %d bytes", ErrSize, n, size)
+	}
+	n = ceilPow2(n)
+	f, err := create(name, shmfile.Spec{
+		Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t), Size: int64(headSize + n*size),
+		Sizes: [2]uint64{uint64(n), uint64(size)},
+	}, opts)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Chan[T])
+	return c, c.open(name, f)
+}
+
+// OpenChan opens the channel of that name. o may be nil. Errors are those of
+// Open; ErrLayout says that the channel is of another type.
+func OpenChan[T any](ctx context.Context, name string, o *OpenOptions) (*Chan[T], error) {
+	f, err := shmfile.Open(ctx, name, shmfile.OpenOptions{Wait: o != nil && o.Wait})
+	c := new(Chan[T])
+	if err == nil {
+		err = c.open(name, f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
+	return c, nil
+}
+
+// OpenChanFile opens the channel in f, a descriptor that came from Chan.File
+// of another process. The channel owns f from then on, also after an error.
+func OpenChanFile[T any](f *os.File) (*Chan[T], error) {
+	c := new(Chan[T])
+	if err := c.open("", f); err != nil {
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
+	return c, nil
+}
+
+// open maps the channel in f, which it owns.
+func (c *Chan[T]) open(name string, f *os.File) (err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	t := reflect.TypeFor[T]()
+	if err := plain.Check(t); err != nil {
+		return err
+	}
+	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t)})
+	if err != nil {
+		return err
+	}
+	n, size := spec.Sizes[0], uint64(sizeOf[T]())
+	if spec.Sizes[1] != size || n == 0 || n&(n-1) != 0 || n > maxCapacity || uint64(spec.Size) != headSize+n*size {
+		return fmt.Errorf("%w: %d bytes, %d slots of %d", ErrCorrupt, spec.Size, n, spec.Sizes[1])
+	}
+	opts := Options{Capacity: int(n)}
+	if err := opts.read(f); err != nil {
+		return err
+	}
+	m, err := mem.Map(f, int(spec.Size), mem.Options{Truncatable: shmfile.Truncatable(f)})
+	if err != nil {
+		return err
+	}
+	c.name, c.file, c.m, c.h, c.opts = name, f, m, headerOf(m.Bytes()), opts
+	guarded := shmfile.Truncatable(f)
+	slots := slotsOf[T](m.Bytes()[headSize:], int(n))
+	c.send.init(c.h, slots, opts, guarded)
+	c.recv.init(c.h, slots, opts, guarded)
+	return nil
+}
+
+// Name returns the channel's name, "" for an anonymous one.
+func (c *Chan[T]) Name() string { return c.name }
+
+// File returns the channel's descriptor, for passing it to a process that this
+// library did not start. It belongs to the channel.
+func (c *Chan[T]) File() *os.File { return c.file }
+
+// Cap returns how many values the channel has room for.
+func (c *Chan[T]) Cap() int { return c.opts.Capacity }
+
+// Len returns how many values were sent and not yet received. It may be out of
+// date when it arrives.
+func (c *Chan[T]) Len() int { return c.Stats().Used }
+
+// Stats returns the channel's numbers, in values.
+func (c *Chan[T]) Stats() Stats { return c.h.stats(c.opts.Capacity) }
+
+// String describes the channel.
+func (c *Chan[T]) String() string {
+	s := c.Stats()
+	return fmt.Sprintf("Chan[%v](%q, %d of %d, %v, producer %d, consumer %d)", reflect.TypeFor[T](), c.name, s.Used, c.Cap(), c.opts.Strategy, s.ProducerPID, s.ConsumerPID)
+}
+
+// Close gives up this process's roles and unmaps the channel. Calls that wait
+// return ErrClosed. It is idempotent.
+func (c *Chan[T]) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.send.close(c.send.mine.Leave)
+	c.recv.close(c.recv.mine.Leave)
+	if err := robust.Forget(c.m.Bytes()); err != nil {
+		return fmt.Errorf("close channel: %w", err)
+	}
+	c.closed = true
+	return errors.Join(c.m.Close(), c.file.Close())
+}
+
+// Unlink removes the channel's name: nobody can open it any more, who has it
+// open keeps it. It does nothing for an anonymous channel.
+func (c *Chan[T]) Unlink() error {
+	if c.name == "" {
+		return nil
+	}
+	return Unlink(c.name)
+}
+
+const kindChan = "ringbuf.Chan"
+
+// MarshalBinary lets a Chan travel as an argument of package proc. Roles stay.
+func (c *Chan[T]) MarshalBinary() ([]byte, error) {
+	return handle.Put(handle.Handle{Kind: kindChan, Name: c.name, File: c.file}, handle.Options{})
+}
+
+// UnmarshalBinary opens a Chan that has travelled.
+func (c *Chan[T]) UnmarshalBinary(ref []byte) error {
+	h, err := arrived(ref, kindChan)
+	if err != nil {
+		return err
+	}
+	return c.open(h.Name, h.File)
+}

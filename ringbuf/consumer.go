@@ -1,0 +1,291 @@
+package ringbuf
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+)
+
+// Consumer is the receiving end of a Ring. One goroutine at a time may use it;
+// Close may be called from any.
+//
+// Receiving. A message is the consumer's until one store of the head releases
+// it. A consumer that is killed before that store leaves the message to the
+// next consumer.
+type Consumer struct {
+	end
+	ring *Ring
+	owns bool   // the ring came with the role and goes with it
+	data []byte // the ring's bytes, twice
+	size uint64 // capacity
+	max  uint64 // MaxMessage
+
+	head uint64 // end of what is released; the shared one is only written
+	tail uint64 // end of what is published, as last seen
+	held uint64 // size of the record that Next handed out, 0 for none
+}
+
+// init makes c the receiving end of the ring with this head and these bytes,
+// mapped twice.
+func (c *Consumer) init(h *header, data []byte, o Options) {
+	c.end.init(h, o, false)
+	c.data, c.size, c.max = data, uint64(o.Capacity), uint64(o.MaxMessage)
+	c.ready = func() bool { return h.tail.Load() != c.want.Load() || h.ended.Load() != 0 }
+}
+
+// begin reads where the ring stands, once this process has the role.
+func (c *Consumer) begin() error {
+	tail, head := c.h.tail.Load(), c.h.head.Load()
+	if tail-head > c.size || head%8 != 0 {
+		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
+	}
+	c.head, c.tail = head, head
+	return nil
+}
+
+// Next returns the next message in place, waiting for one as long as ctx
+// allows. The slice is valid until Release, which must come before the next
+// Next or Recv. A faulty or hostile producer may change the bytes meanwhile.
+//
+// The error is io.EOF when everything was received and the producer has ended
+// the stream or left, ErrPeerDied when it died instead, ErrNotReleased,
+// ErrClosed, ErrTruncated, ErrCorrupt or the context's error.
+func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
+	if c.guarded {
+		var b []byte
+		err := guard(func() (err error) { b, err = c.next(ctx, true); return })
+		return b, err
+	}
+	return c.next(ctx, true)
+}
+
+// TryNext is Next that returns ErrEmpty instead of waiting.
+func (c *Consumer) TryNext() ([]byte, error) {
+	if c.guarded {
+		var b []byte
+		err := guard(func() (err error) { b, err = c.next(context.Background(), false); return })
+		return b, err
+	}
+	return c.next(context.Background(), false)
+}
+
+func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
+	if !c.enter() || c.tail == c.head || c.held != 0 {
+		if err := c.message(ctx, wait); err != nil {
+			c.leave()
+			return nil, err
+		}
+	}
+	b, err := c.peek()
+	c.leave()
+	return b, err
+}
+
+// Release gives the room of the message from Next back to the producer. It
+// does nothing if there is none.
+func (c *Consumer) Release() {
+	if c.guarded {
+		_ = guard(func() error { c.release(); return nil }) // the next call says what is wrong
+		return
+	}
+	c.release()
+}
+
+func (c *Consumer) release() {
+	if c.enter() && c.held != 0 {
+		c.head += c.held
+		c.held = 0
+		c.commit()
+	}
+	c.leave()
+}
+
+// Recv receives the next message into buf, growing it if need be, and returns
+// it, waiting as long as ctx allows. Errors are those of Next.
+func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
+	if c.guarded {
+		err := guard(func() (err error) { buf, err = c.recv(ctx, buf, true); return })
+		return buf, err
+	}
+	return c.recv(ctx, buf, true)
+}
+
+// TryRecv is Recv that returns ErrEmpty instead of waiting.
+func (c *Consumer) TryRecv(buf []byte) ([]byte, error) {
+	if c.guarded {
+		err := guard(func() (err error) { buf, err = c.recv(context.Background(), buf, false); return })
+		return buf, err
+	}
+	return c.recv(context.Background(), buf, false)
+}
+
+func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
+	if !c.enter() || c.tail == c.head || c.held != 0 {
+		if err := c.message(ctx, wait); err != nil {
+			c.leave()
+			return buf[:0], err
+		}
+	}
+	b, err := c.peek()
+	if err == nil {
+		buf = append(buf[:0], b...)
+		crashpoint.Hit("ring.copied")
+		c.head += c.held
+		c.held = 0
+		c.commit()
+	}
+	c.leave()
+	return buf, err
+}
+
+// RecvBatch receives up to len(bufs) messages, each into its element, growing
+// it if need be, and returns how many. It waits for the first as long as ctx
+// allows, and for no more. Errors are those of Next, with none received.
+func (c *Consumer) RecvBatch(ctx context.Context, bufs [][]byte) (int, error) {
+	if c.guarded {
+		return guardN(func() (int, error) { return c.recvBatch(ctx, bufs) })
+	}
+	return c.recvBatch(ctx, bufs)
+}
+
+func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err error) {
+	open := c.enter()
+	if len(bufs) == 0 {
+		c.leave()
+		return 0, nil
+	}
+	if !open || c.tail == c.head || c.held != 0 {
+		if err := c.message(ctx, true); err != nil {
+			c.leave()
+			return 0, err
+		}
+	}
+	for n < len(bufs) && c.tail != c.head {
+		b, err := c.peek()
+		if err != nil {
+			break
+		}
+		bufs[n] = append(bufs[n][:0], b...)
+		c.head += c.held
+		c.held = 0
+		n++
+	}
+	if n > 0 {
+		c.commit()
+	} else {
+		err = c.broken
+	}
+	c.leave()
+	return n, err
+}
+
+// All returns the messages until the stream ends. Each slice is valid until
+// the next one is asked for, when it is released. An error is the last thing
+// yielded; the end of the stream is none.
+func (c *Consumer) All(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			b, err := c.Next(ctx)
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			more := yield(b, nil)
+			c.Release()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// peek returns the message at head, of which there is one, and holds it.
+func (c *Consumer) peek() ([]byte, error) {
+	at := c.head & (c.size - 1)
+	n := binary.LittleEndian.Uint64(c.data[at:]) // once: it may change
+	if n > c.max || recordSize(n) > c.tail-c.head {
+		return nil, c.breaks(fmt.Errorf("%w: message of %d bytes, %d published", ErrCorrupt, n, c.tail-c.head))
+	}
+	c.held = recordSize(n)
+	at += recordHeader
+	return c.data[at : at+n : at+n], nil
+}
+
+// commit publishes head.
+func (c *Consumer) commit() {
+	c.publish(&c.h.head, c.head)
+	if c.peerFlag.Load() != 0 && int64(c.head-c.h.wanted.Load()) >= 0 {
+		c.wakePeer()
+	}
+}
+
+// message waits until there is a message behind head, and none is held.
+func (c *Consumer) message(ctx context.Context, wait bool) error {
+	switch {
+	case c.closed.Load():
+		return ErrClosed
+	case c.broken != nil:
+		return c.broken
+	case c.held != 0:
+		return ErrNotReleased
+	}
+	c.want.Store(c.head)
+	for w := (patience{}); ; {
+		word := c.theirs.Word.Load()
+		if found, err := c.look(); found || err != nil {
+			return err
+		}
+		if over := c.over(ctx, word); over != nil {
+			// Everything published before that is visible now.
+			if found, err := c.look(); found || err != nil {
+				return err
+			}
+			return over
+		}
+		if !wait {
+			return ErrEmpty
+		}
+		if err := c.await(ctx, &w, word); err != nil {
+			return err
+		}
+		if c.closed.Load() {
+			return ErrClosed
+		}
+	}
+}
+
+// look reads how much is published, and says whether that is anything new.
+func (c *Consumer) look() (bool, error) {
+	tail := c.h.tail.Load() // acquire: index
+	if tail-c.head > c.size || tail%8 != 0 {
+		return false, c.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, c.head))
+	}
+	c.tail = tail
+	return tail != c.head, nil
+}
+
+// breaks makes the consumer unusable.
+func (c *Consumer) breaks(err error) error {
+	c.broken, c.held = err, 0
+	c.tail = c.head // so that every call comes to message
+	return err
+}
+
+// Ring returns the ring that this is an end of.
+func (c *Consumer) Ring() *Ring { return c.ring }
+
+// Close gives up the role; a message from Next that was not released goes to
+// the next consumer. A call that waits returns ErrClosed. Close is idempotent.
+func (c *Consumer) Close() error {
+	if c.end.close(c.mine.Leave) && c.owns {
+		return c.ring.Close()
+	}
+	return nil
+}

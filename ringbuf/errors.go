@@ -1,0 +1,72 @@
+package ringbuf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// Errors of creating and opening.
+var (
+	ErrExist            = shmfile.ErrExist            // the name is taken (fs.ErrExist)
+	ErrNotExist         = shmfile.ErrNotExist         // there is no such ring (fs.ErrNotExist)
+	ErrName             = shmfile.ErrName             // the name is not a file name
+	ErrNoSpace          = shmfile.ErrNoSpace          // not enough shared memory
+	ErrForeign          = shmfile.ErrForeign          // not an object of this library
+	ErrVersion          = shmfile.ErrVersion          // of another version
+	ErrKind             = shmfile.ErrKind             // another kind of object
+	ErrLayout           = shmfile.ErrLayout           // a channel of another type
+	ErrTruncated        = shmfile.ErrTruncated        // shorter than it says
+	ErrForeignNamespace = shmfile.ErrForeignNamespace // of another pid namespace
+
+	// ErrSize is returned for a capacity or message size that is negative, too
+	// large for any memory, or where one does not fit into the other.
+	ErrSize = shmfile.ErrSize
+)
+
+// Errors of taking a role.
+var (
+	// ErrBusy says that a living process has the role, perhaps this one.
+	ErrBusy = robust.ErrBusy
+)
+
+// Errors of sending and receiving. A message of a call that failed was not sent.
+var (
+	// ErrClosed says that this end was closed or given away, or, to senders,
+	// that the stream has ended (CloseSend).
+	ErrClosed = os.ErrClosed
+
+	// ErrFull is returned by TrySend when there is no room.
+	ErrFull = errors.New("ringbuf: full")
+
+	// ErrEmpty is returned by TryRecv when there is no message.
+	ErrEmpty = errors.New("ringbuf: empty")
+
+	// ErrTooLarge is returned for a message that is larger than MaxMessage.
+	ErrTooLarge = errors.New("ringbuf: message too large")
+
+	// ErrPeerDied says that the process at the other end was killed or crashed
+	// and nobody has taken its role over. Receivers get it after everything
+	// that it published.
+	ErrPeerDied = errors.New("ringbuf: peer died")
+
+	// ErrNoConsumer is returned to senders when the consumer has left or died;
+	// if it died the error is also ErrPeerDied.
+	ErrNoConsumer = errors.New("ringbuf: no consumer")
+
+	// ErrNotReleased is returned by Next and Recv while a message from Next is
+	// not released.
+	ErrNotReleased = errors.New("ringbuf: message not released")
+
+	// ErrNotReserved is returned by Commit without a Reserve of at least that size.
+	ErrNotReserved = errors.New("ringbuf: nothing or less reserved")
+
+	// ErrCorrupt says that the other end wrote what no correct one writes. The
+	// end is unusable from then on.
+	ErrCorrupt = shmfile.ErrCorrupt
+)
+
+var errConsumerDied = fmt.Errorf("%w: %w", ErrNoConsumer, ErrPeerDied)

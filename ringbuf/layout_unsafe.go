@@ -1,0 +1,101 @@
+package ringbuf
+
+import (
+	"structs"
+	"unsafe"
+
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// The head of a ring or channel, before its data. What different processes
+// write is mem.Line apart.
+//
+//	 off size field        written by
+//	   0  128 object       creator: shmfile's header; its sizes are {capacity,
+//	                       MaxMessage} in bytes, of a channel {slots, slot size}
+//	 128    4 strategy     creator
+//	 132    4 onPeerDeath  creator
+//	 256    8 tail         producer: end of what is published, counted from the
+//	                       ring's beginning, never wraps
+//	 384    8 head         consumer: end of what is released, counted alike
+//	 512    4 recvSleeps   consumer sets 1 before it sleeps; producer clears
+//	 640    4 sendSleeps   producer sets 1 before it sleeps; consumer clears
+//	 648    8 wanted       producer: the head that it sleeps for
+//	 768    4 ended        producer: 1 after CloseSend
+//	 896   64 producer     the producer's presence
+//	 960    4 producers    producer: how many have joined
+//	1024   64 consumer     the consumer's presence
+//	1088    4 consumers    consumer: how many have joined
+//	65536     data         capacity bytes, or the slots
+//
+// A record in a ring's data begins at a multiple of 8 and never wraps, since
+// the data is mapped twice, back to back:
+//
+//	0    8 length of the message in bytes
+//	8    n message, then up to 7 bytes of anything
+type header struct {
+	_           structs.HostLayout
+	_           [shmfile.HeaderSize]byte
+	strategy    uint32
+	onPeerDeath uint32
+	_           [mem.Line - 8]byte
+	tail        mem.Uint64
+	_           [mem.Line - 8]byte
+	head        mem.Uint64
+	_           [mem.Line - 8]byte
+	recvSleeps  mem.Uint32
+	_           [mem.Line - 4]byte
+	sendSleeps  mem.Uint32
+	_           uint32
+	wanted      mem.Uint64
+	_           [mem.Line - 16]byte
+	ended       mem.Uint32
+	_           [mem.Line - 4]byte
+	producer    role
+	consumer    role
+}
+
+// role is who takes part as what.
+type role struct {
+	_ structs.HostLayout
+	robust.Presence
+	joined mem.Uint32
+	_      [mem.Line - 68]byte
+}
+
+const (
+	headSize     = 1 << 16
+	recordHeader = 8
+)
+
+var (
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.strategy)-128]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.tail)-256]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.head)-384]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.recvSleeps)-512]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.sendSleeps)-640]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.wanted)-648]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.ended)-768]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.producer)-896]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.consumer)-1024]
+	_ = [1]struct{}{}[unsafe.Offsetof(role{}.joined)-64]
+	_ = [1]struct{}{}[unsafe.Sizeof(header{})-1152]
+)
+
+// headerOf lays the header over the beginning of b, which must have headSize
+// bytes and be aligned to 8.
+func headerOf(b []byte) *header { return (*header)(unsafe.Pointer(unsafe.SliceData(b[:headSize]))) }
+
+// slotsOf lays n slots of type T over b.
+func slotsOf[T any](b []byte, n int) []T {
+	var t T
+	_ = b[:n*int(unsafe.Sizeof(t))]
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+}
+
+func sizeOf[T any]() int {
+	var t T
+	return int(unsafe.Sizeof(t))
+}

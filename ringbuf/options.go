@@ -1,0 +1,125 @@
+package ringbuf
+
+import (
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// Strategy says how an end waits. It belongs to the ring, so both ends agree.
+type Strategy uint32
+
+const (
+	// Hybrid spins for as long as that has paid lately, then sleeps. It is the
+	// default.
+	Hybrid Strategy = iota
+	// Spin never sleeps, where another processor can make progress: the lowest
+	// latency, at the price of a processor an end. Where only one processor is
+	// usable it is Hybrid.
+	Spin
+	// Block sleeps at once: for many processes on few processors.
+	Block
+)
+
+// String returns the strategy's name.
+func (s Strategy) String() string {
+	switch s {
+	case Hybrid:
+		return "hybrid"
+	case Spin:
+		return "spin"
+	case Block:
+		return "block"
+	}
+	return fmt.Sprintf("strategy %d", uint32(s))
+}
+
+// PeerDeath says what waiting ends do when the other end has gone without
+// CloseSend.
+type PeerDeath uint32
+
+const (
+	// Fail returns io.EOF or ErrPeerDied to receivers, ErrNoConsumer to senders,
+	// until somebody takes the role over. It is the default.
+	Fail PeerDeath = iota
+	// Wait waits for the next process to take the role over.
+	Wait
+)
+
+// Exist says what New does when the name is taken.
+type Exist = shmfile.Exist
+
+// What New does when the name is taken. Replace refuses with ErrBusy while a
+// process has the old ring open.
+const (
+	ExistFail    = shmfile.Fail
+	ExistOpen    = shmfile.OpenExisting
+	ExistReplace = shmfile.Replace
+)
+
+// Options of New and NewChan. nil and zero fields mean the defaults.
+type Options struct {
+	// Capacity of a Ring in bytes, default 1 MiB. It is rounded up to a power
+	// of two of at least 64 KiB. A message takes its length rounded up to 8,
+	// plus 8. Channels take their capacity from NewChan.
+	Capacity int
+	// MaxMessage is the largest message in bytes; default and maximum is the
+	// capacity less 8.
+	MaxMessage  int
+	Strategy    Strategy
+	OnPeerDeath PeerDeath
+	// Exist says what New does when the name is taken; default ExistFail.
+	Exist Exist
+}
+
+// OpenOptions of Open and OpenChan. nil means the defaults.
+type OpenOptions struct {
+	// Wait waits, under the context, until the ring exists.
+	Wait bool
+}
+
+const (
+	defaultCapacity = 1 << 20
+	minCapacity     = 1 << 16 // the largest page size in use, so that every system can map it twice
+	maxCapacity     = 1 << 38
+)
+
+// normal returns the options with defaults filled in and values checked.
+func (o *Options) normal() (Options, error) {
+	var n Options
+	if o != nil {
+		n = *o
+	}
+	if n.Capacity == 0 {
+		n.Capacity = defaultCapacity
+	}
+	if n.Capacity < 0 || n.Capacity > maxCapacity {
+		return n, fmt.Errorf("%w: capacity %d", ErrSize, n.Capacity)
+	}
+	n.Capacity = ceilPow2(max(n.Capacity, minCapacity))
+	if n.MaxMessage == 0 {
+		n.MaxMessage = n.Capacity - recordHeader
+	}
+	if n.MaxMessage < 0 || n.MaxMessage > n.Capacity-recordHeader {
+		return n, fmt.Errorf("%w: messages of %d bytes in a ring of %d", ErrSize, n.MaxMessage, n.Capacity)
+	}
+	return n, n.checkModes()
+}
+
+func (o *Options) checkModes() error {
+	if o.Strategy > Block {
+		return fmt.Errorf("ringbuf: no such strategy: %d", o.Strategy)
+	}
+	if o.OnPeerDeath > Wait {
+		return fmt.Errorf("ringbuf: no such peer death option: %d", o.OnPeerDeath)
+	}
+	return nil
+}
+
+func ceilPow2(n int) int {
+	p := 1
+	for p < n {
+		p <<= 1
+	}
+	return p
+}

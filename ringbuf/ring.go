@@ -1,0 +1,273 @@
+package ringbuf
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/shmkit/shmkit/internal/handle"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// Ring is a queue of byte messages in shared memory, as one process has it
+// open. It travels to child processes as an argument (package proc). Its
+// methods may be called from any goroutine.
+type Ring struct {
+	name string
+	file *os.File
+	m    *mem.Mapping
+	h    *header
+	opts Options
+
+	mu     sync.Mutex
+	ends   []interface{ Close() error }
+	closed bool
+}
+
+// New makes a ring. An anonymous one (name "") is memory that the kernel frees
+// with its last user; a named one can be opened by processes of the same user
+// until Unlink. o may be nil.
+//
+// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, and with o.Exist other than
+// ExistFail those of Open and ErrBusy. Nothing stays behind after an error.
+func New(name string, o *Options) (*Ring, error) {
+	opts, err := o.normal()
+	if err != nil {
+		return nil, fmt.Errorf("make ring: %w", err)
+	}
+	spec := shmfile.Spec{
+		Kind: shmfile.KindRing, Size: int64(headSize + opts.Capacity),
+		Sizes: [2]uint64{uint64(opts.Capacity), uint64(opts.MaxMessage)},
+	}
+	f, err := create(name, spec, opts)
+	if err != nil {
+		return nil, fmt.Errorf("make ring: %w", err)
+	}
+	return newRing(name, f)
+}
+
+// create makes the file of a ring or channel.
+func create(name string, spec shmfile.Spec, o Options) (*os.File, error) {
+	head, err := shmfile.NewHeader(spec)
+	if err != nil {
+		return nil, err
+	}
+	head = binary.LittleEndian.AppendUint32(head, uint32(o.Strategy))
+	head = binary.LittleEndian.AppendUint32(head, uint32(o.OnPeerDeath))
+	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
+		Exist: o.Exist,
+		Fill:  func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
+	})
+	return f, err
+}
+
+// Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
+// ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
+// ErrCorrupt, and the context's error while it waits.
+func Open(ctx context.Context, name string, o *OpenOptions) (*Ring, error) {
+	f, err := shmfile.Open(ctx, name, shmfile.OpenOptions{Wait: o != nil && o.Wait})
+	if err != nil {
+		return nil, fmt.Errorf("open ring: %w", err)
+	}
+	return newRing(name, f)
+}
+
+// OpenFile opens the ring in f, a descriptor that came from Ring.File of
+// another process. The ring owns f from then on, also after an error.
+func OpenFile(f *os.File) (*Ring, error) { return newRing("", f) }
+
+// newRing maps the ring in f, which it owns.
+func newRing(name string, f *os.File) (r *Ring, err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+			err = fmt.Errorf("open ring: %w", err)
+		}
+	}()
+	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindRing})
+	if err != nil {
+		return nil, err
+	}
+	opts := Options{Capacity: int(spec.Sizes[0]), MaxMessage: int(spec.Sizes[1])}
+	capacity := opts.Capacity
+	if n, err := opts.normal(); err != nil || n.Capacity != capacity || spec.Size != int64(headSize+capacity) {
+		return nil, fmt.Errorf("%w: %d bytes, capacity %d, messages of %d", ErrCorrupt, spec.Size, opts.Capacity, opts.MaxMessage)
+	}
+	m, err := mem.MapRing(f, headSize, capacity, mem.Options{Truncatable: shmfile.Truncatable(f)})
+	if err != nil {
+		return nil, err
+	}
+	r = &Ring{name: name, file: f, m: m, h: headerOf(m.Bytes()), opts: opts}
+	if err := r.opts.read(f); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// read takes over what the creator wrote about waiting.
+func (o *Options) read(f *os.File) error {
+	var b [8]byte
+	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
+		return fmt.Errorf("read options: %w", err)
+	}
+	o.Strategy = Strategy(binary.LittleEndian.Uint32(b[:]))
+	o.OnPeerDeath = PeerDeath(binary.LittleEndian.Uint32(b[4:]))
+	if err := o.checkModes(); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// Producer makes this process the ring's producer. ErrBusy: a living process
+// is. From a dead one it takes over once no thread of that can write any more.
+func (r *Ring) Producer() (*Producer, error) {
+	p := new(Producer)
+	if err := r.produce(p, 0); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// produce makes p the ring's producer; see end.join for word.
+func (r *Ring) produce(p *Producer, word uint32) error {
+	p.ring = r
+	p.init(r.h, r.m.Bytes()[headSize:], r.opts)
+	if err := r.add(p, &p.end, word, p.begin); err != nil {
+		return fmt.Errorf("become producer: %w", err)
+	}
+	return nil
+}
+
+// Consumer makes this process the ring's consumer. ErrBusy: a living process
+// is. From a dead one it takes over once no thread of that can write any more;
+// a message that it had not released comes again.
+func (r *Ring) Consumer() (*Consumer, error) {
+	c := new(Consumer)
+	if err := r.consume(c, 0); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// consume makes c the ring's consumer; see end.join for word.
+func (r *Ring) consume(c *Consumer, word uint32) error {
+	c.ring = r
+	c.init(r.h, r.m.Bytes()[headSize:], r.opts)
+	if err := r.add(c, &c.end, word, c.begin); err != nil {
+		return fmt.Errorf("become consumer: %w", err)
+	}
+	return nil
+}
+
+// add lets an end join, read where the ring stands, and be closed with the ring.
+func (r *Ring) add(x interface{ Close() error }, e *end, word uint32, begin func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	e.guarded = shmfile.Truncatable(r.file)
+	join := func() error {
+		if err := e.join(context.Background(), word); err != nil {
+			return err
+		}
+		if err := begin(); err != nil {
+			e.mine.Leave()
+			return err
+		}
+		return nil
+	}
+	if e.guarded {
+		unguarded := join
+		join = func() error { return guard(unguarded) }
+	}
+	if err := join(); err != nil {
+		return err
+	}
+	r.ends = append(r.ends, x)
+	return nil
+}
+
+// Name returns the ring's name, "" for an anonymous one.
+func (r *Ring) Name() string { return r.name }
+
+// File returns the ring's descriptor, for passing it to a process that this
+// library did not start. It belongs to the ring.
+func (r *Ring) File() *os.File { return r.file }
+
+// Cap returns the ring's capacity in bytes.
+func (r *Ring) Cap() int { return r.opts.Capacity }
+
+// MaxMessage returns the size of the largest message in bytes.
+func (r *Ring) MaxMessage() int { return r.opts.MaxMessage }
+
+// Len returns how many bytes of the ring are in use: published and not yet
+// released. It may be out of date when it arrives.
+func (r *Ring) Len() int { return r.Stats().Used }
+
+// Available returns how many bytes are free. A message takes its length
+// rounded up to 8, plus 8.
+func (r *Ring) Available() int { return r.Cap() - r.Len() }
+
+// String describes the ring.
+func (r *Ring) String() string {
+	s := r.Stats()
+	return fmt.Sprintf("Ring(%q, %d of %d bytes used, %v, producer %d, consumer %d)", r.name, s.Used, r.Cap(), r.opts.Strategy, s.ProducerPID, s.ConsumerPID)
+}
+
+// Close closes the ends that were made from this Ring, and unmaps the ring.
+// Slices into it then read as zeros. The ring itself lives on while others
+// have it open. Close is idempotent.
+func (r *Ring) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	for _, e := range r.ends {
+		e.Close()
+	}
+	if err := robust.Forget(r.m.Bytes()); err != nil {
+		return fmt.Errorf("close ring: %w", err)
+	}
+	r.closed = true
+	return errors.Join(r.m.Close(), r.file.Close())
+}
+
+// Unlink removes the ring's name: nobody can open it any more, who has it open
+// keeps it. It does nothing for an anonymous ring.
+func (r *Ring) Unlink() error {
+	if r.name == "" {
+		return nil
+	}
+	return Unlink(r.name)
+}
+
+// Unlink removes the name of a ring or channel.
+func Unlink(name string) error { return shmfile.Unlink(name) }
+
+// MarshalBinary lets a Ring travel as an argument of package proc. The
+// receiver has the ring open, without a role.
+func (r *Ring) MarshalBinary() ([]byte, error) {
+	return handle.Put(handle.Handle{Kind: kindRing, Name: r.name, File: r.file}, handle.Options{})
+}
+
+// UnmarshalBinary opens a Ring that has travelled.
+func (r *Ring) UnmarshalBinary(ref []byte) error {
+	h, err := arrived(ref, kindRing)
+	if err != nil {
+		return err
+	}
+	o, err := newRing(h.Name, h.File)
+	if err != nil {
+		return err
+	}
+	r.name, r.file, r.m, r.h, r.opts = o.name, o.file, o.m, o.h, o.opts
+	return nil
+}
