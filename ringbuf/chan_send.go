@@ -48,7 +48,10 @@ func (s *chanSender[T]) send(ctx context.Context, v T, wait bool) error {
 	}
 	s.slots[s.tail&uint64(len(s.slots)-1)] = v
 	s.tail++
-	s.commit()
+	s.publish(&s.h.tail, s.tail)
+	if s.peerFlag.Load() != 0 {
+		s.wakePeer()
+	}
 	s.leave()
 	return nil
 }

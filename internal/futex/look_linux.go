@@ -89,7 +89,7 @@ func lookOnce() bool {
 	for _, s := range suspects {
 		// gone may make system calls, so it runs without the lock; the
 		// sleeper may have left meanwhile, and its waiter serve another.
-		if !s.gone() {
+		if yes, lost := ask(s.gone); !yes && !lost {
 			continue
 		}
 		look.Lock()
