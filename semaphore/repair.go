@@ -33,7 +33,7 @@ func (m *Mutex) waitRepair(ctx context.Context, repair func() error) error {
 		if fence == nil {
 			fence = context.Background()
 		}
-		if err := robust.AwaitGone(fence, c.LastHolder()); err != nil {
+		if err := c.AwaitGone(fence); err != nil {
 			return err
 		}
 		crashpoint.Hit("repair.fenced")

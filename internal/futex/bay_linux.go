@@ -48,7 +48,6 @@ func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) err
 		leader.followers = append(leader.followers, wt)
 	}
 	b.Unlock()
-	wt.armed = ctx != nil && ctx.Done() != nil && haveWaitv()
 	lookAt(wt)
 	var err error
 	if leader == nil || b.follow(ctx, wt) {
@@ -59,9 +58,7 @@ func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) err
 	} else if ctx != nil {
 		err = ctx.Err()
 	}
-	lookAway(wt)
-	wt.free()
-	return err
+	return wt.finish(err)
 }
 
 // follow waits until the leader sends wt away (false) or makes it the leader

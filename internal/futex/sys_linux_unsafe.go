@@ -3,6 +3,7 @@
 package futex
 
 import (
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -112,11 +113,12 @@ const (
 	waitvNo  = 2
 )
 
-// monotonic returns the CLOCK_MONOTONIC time that lies d from now.
+// monotonic returns the CLOCK_MONOTONIC time that lies d from now, or the last
+// that there is.
 func monotonic(d time.Duration) unix.Timespec {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	return unix.NsecToTimespec(now.Nano() + int64(d))
+	return unix.NsecToTimespec(now.Nano() + min(int64(d), math.MaxInt64-now.Nano()))
 }
 
 func before(a, b *unix.Timespec) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/mem"
@@ -19,8 +20,9 @@ type waiter struct {
 	words [MaxWords]Word
 	n     int
 	gone  func() bool
-	end   mem.Uint32 // private: 1 ends the kernel's wait
-	armed bool       // the kernel's wait includes end
+	end   mem.Uint32  // private: 1 ends the kernel's wait
+	armed bool        // the kernel's wait includes end
+	lost  atomic.Bool // a word's memory is gone
 	vec   [MaxWords + 1]waitv
 	until unix.Timespec
 
@@ -40,6 +42,8 @@ func newWaiter(gone func() bool, words ...Word) *waiter {
 	wt.n = copy(wt.words[:], words)
 	wt.gone = gone
 	wt.end.Store(0)
+	wt.armed = haveWaitv()
+	wt.lost.Store(false)
 	return wt
 }
 
@@ -53,7 +57,26 @@ func (wt *waiter) free() {
 	waiters.Put(wt)
 }
 
+// finish ends the sleep that ended with err.
+func (wt *waiter) finish(err error) error {
+	lookAway(wt)
+	if err == nil && wt.lost.Load() {
+		err = ErrFault
+	}
+	wt.free()
+	return err
+}
+
+// changed reads the words. One whose memory is gone has changed too.
 func (wt *waiter) changed() bool {
+	yes, lost := ask(wt.differs)
+	if lost {
+		wt.lost.Store(true)
+	}
+	return yes || lost
+}
+
+func (wt *waiter) differs() bool {
 	for _, w := range wt.words[:wt.n] {
 		if w.changed() {
 			return true
@@ -67,12 +90,10 @@ func (wt *waiter) rouse() {
 	wt.end.Store(1)
 	if wt.armed {
 		sysWakePrivate(&wt.end)
-	} else {
-		WakeAll(wt.words[0].Addr)
 	}
 }
 
-// slice bounds a wait that cannot watch all its words at once.
+// A wait that cannot watch all its words at once is cut into slices.
 const (
 	firstSlice = time.Millisecond
 	lastSlice  = 8 * time.Millisecond
@@ -105,12 +126,9 @@ func (wt *waiter) sleep(ctx context.Context) error {
 		defer stop()
 	}
 	var e unix.Errno
-	switch {
-	case wt.n == 1 && !cancellable:
-		e = sysWait(wt.words[0].Addr, wt.words[0].Val, nil)
-	case haveWaitv():
+	if wt.armed {
 		e = wt.waitMany(until)
-	default:
+	} else {
 		e = wt.waitSlices(until)
 	}
 	switch {
@@ -163,13 +181,10 @@ func SleepAny(ctx context.Context, words []Word, gone func() bool) error {
 	}
 	runtime.Gosched()
 	wt := newWaiter(gone, words...)
-	wt.armed = haveWaitv()
 	lookAt(wt)
 	var err error
 	if !wt.changed() {
 		err = wt.sleep(ctx)
 	}
-	lookAway(wt)
-	wt.free()
-	return err
+	return wt.finish(err)
 }

@@ -9,7 +9,7 @@ import "sync/atomic"
 type Observer interface {
 	// Before is called before the access is made. It may panic: the process
 	// has died before the access.
-	Before()
+	Before(word any)
 	// After is called when the access was made, with what the code learns
 	// from it (0 for stores).
 	After(op string, word any, learnt uint64)
@@ -18,9 +18,9 @@ type Observer interface {
 // Explorer, if not nil, observes all accesses. Set while no code runs.
 var Explorer Observer
 
-func before() {
+func before(word any) {
 	if Explorer != nil {
-		Explorer.Before()
+		Explorer.Before(word)
 	}
 }
 
@@ -35,7 +35,7 @@ type Uint32 struct{ v atomic.Uint32 }
 
 // Load returns the word's value.
 func (w *Uint32) Load() uint32 {
-	before()
+	before(w)
 	x := w.v.Load()
 	after("load", w, uint64(x))
 	return x
@@ -43,7 +43,7 @@ func (w *Uint32) Load() uint32 {
 
 // Store sets the word.
 func (w *Uint32) Store(x uint32) {
-	before()
+	before(w)
 	w.v.Store(x)
 	after("store", w, 0)
 }
@@ -51,9 +51,12 @@ func (w *Uint32) Store(x uint32) {
 // StoreRelease is Store: exploration assumes sequential consistency.
 func (w *Uint32) StoreRelease(x uint32) { w.Store(x) }
 
+// StoreRelaxed is Store: exploration assumes sequential consistency.
+func (w *Uint32) StoreRelaxed(x uint32) { w.Store(x) }
+
 // Swap sets the word and returns what it held.
 func (w *Uint32) Swap(x uint32) uint32 {
-	before()
+	before(w)
 	old := w.v.Swap(x)
 	after("swap", w, uint64(old))
 	return old
@@ -61,7 +64,7 @@ func (w *Uint32) Swap(x uint32) uint32 {
 
 // CompareAndSwap sets the word to x if it holds old, and says whether it did.
 func (w *Uint32) CompareAndSwap(old, x uint32) bool {
-	before()
+	before(w)
 	ok := w.v.CompareAndSwap(old, x)
 	after("cas", w, bit(ok))
 	return ok
@@ -69,7 +72,7 @@ func (w *Uint32) CompareAndSwap(old, x uint32) bool {
 
 // Add adds x and returns the new value.
 func (w *Uint32) Add(x uint32) uint32 {
-	before()
+	before(w)
 	sum := w.v.Add(x)
 	after("add", w, uint64(sum))
 	return sum
@@ -80,7 +83,7 @@ type Uint64 struct{ v atomic.Uint64 }
 
 // Load returns the word's value.
 func (w *Uint64) Load() uint64 {
-	before()
+	before(w)
 	x := w.v.Load()
 	after("load", w, x)
 	return x
@@ -88,7 +91,7 @@ func (w *Uint64) Load() uint64 {
 
 // Store sets the word.
 func (w *Uint64) Store(x uint64) {
-	before()
+	before(w)
 	w.v.Store(x)
 	after("store", w, 0)
 }
@@ -101,7 +104,7 @@ func (w *Uint64) StoreRelaxed(x uint64) { w.Store(x) }
 
 // Swap sets the word and returns what it held.
 func (w *Uint64) Swap(x uint64) uint64 {
-	before()
+	before(w)
 	old := w.v.Swap(x)
 	after("swap", w, old)
 	return old
@@ -109,7 +112,7 @@ func (w *Uint64) Swap(x uint64) uint64 {
 
 // CompareAndSwap sets the word to x if it holds old, and says whether it did.
 func (w *Uint64) CompareAndSwap(old, x uint64) bool {
-	before()
+	before(w)
 	ok := w.v.CompareAndSwap(old, x)
 	after("cas", w, bit(ok))
 	return ok
@@ -117,7 +120,7 @@ func (w *Uint64) CompareAndSwap(old, x uint64) bool {
 
 // Add adds x and returns the new value.
 func (w *Uint64) Add(x uint64) uint64 {
-	before()
+	before(w)
 	sum := w.v.Add(x)
 	after("add", w, sum)
 	return sum

@@ -1,6 +1,8 @@
 package robust
 
 import (
+	"context"
+
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
 )
@@ -126,6 +128,16 @@ func (c *Cell) CheckOwner() bool {
 func (c *Cell) LastHolder() Process {
 	id := ident(c.Ident.Load())
 	return Process{PID: id.pid(), Start: id.start()}
+}
+
+// AwaitGone waits until the process that died holding c cannot store to shared
+// memory any more. It returns at once if c is not a dead holder's (any more):
+// whoever took over has passed this fence.
+func (c *Cell) AwaitGone(ctx context.Context) error {
+	return awaitGone(ctx, func() (Process, bool) {
+		dead := c.LastHolder() // before the word: a living one's record means a living word
+		return dead, c.Word.Load()&OwnerDied != 0
+	})
 }
 
 // OwnerPID returns the process that holds c: from the record that a Go holder

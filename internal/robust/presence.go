@@ -42,7 +42,7 @@ func (p *Presence) Join(ctx context.Context) error {
 			}
 			continue
 		case Dead:
-			if err := AwaitGone(ctx, p.record()); err != nil {
+			if err := p.AwaitGone(ctx); err != nil {
 				return err
 			}
 			crashpoint.Hit("robust.presence.fenced")
@@ -81,8 +81,14 @@ func (p *Presence) record() Process {
 }
 
 // AwaitGone waits until the process whose presence is Dead cannot store to
-// shared memory any more.
-func (p *Presence) AwaitGone(ctx context.Context) error { return AwaitGone(ctx, p.record()) }
+// shared memory any more. It returns at once if the presence is not Dead (any
+// more): whoever took over has passed this fence.
+func (p *Presence) AwaitGone(ctx context.Context) error {
+	return awaitGone(ctx, func() (Process, bool) {
+		dead := p.record() // before the word: a living one's record means a living word
+		return dead, StateOf(p.Word.Load()) == Dead
+	})
+}
 
 // PID returns the process that takes part, 0 if none is named.
 func (p *Presence) PID() int {

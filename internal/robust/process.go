@@ -22,11 +22,16 @@ const (
 	fenceLast  = 5 * time.Millisecond
 )
 
-// AwaitGone is the take-over fence: it returns nil when p, whose keeper the
-// kernel has reported dead, cannot store to shared memory any more. Only the
-// ending of p or ctx ends the wait.
-func AwaitGone(ctx context.Context, p Process) error {
-	for d := fenceFirst; !p.Gone(); d = min(2*d, fenceLast) {
+// awaitGone is the take-over fence: it returns nil when the process whose
+// keeper the kernel has reported dead cannot store to shared memory any more.
+// dead names it, and is asked again each time, because the record may by then
+// name a living process that has taken over: false says that somebody has, and
+// so has passed the fence.
+func awaitGone(ctx context.Context, dead func() (p Process, still bool)) error {
+	for d := fenceFirst; ; d = min(2*d, fenceLast) {
+		if p, still := dead(); !still || p.Gone() {
+			return nil
+		}
 		t := time.NewTimer(d)
 		select {
 		case <-ctx.Done():
@@ -35,5 +40,4 @@ func AwaitGone(ctx context.Context, p Process) error {
 		case <-t.C:
 		}
 	}
-	return nil
 }

@@ -16,6 +16,9 @@ import (
 // code and no system call any more.
 const pfExiting = 0x4
 
+// maxPID is the kernel's PID_MAX_LIMIT.
+const maxPID = 1 << 22
+
 // taskStat is what /proc/PID/stat and /proc/PID/task/TID/stat tell.
 type taskStat struct {
 	state byte
@@ -56,7 +59,7 @@ func Self() (Process, error) { return self() }
 // threads are exiting. Where /proc does not show the process (hidepid), a
 // process that still takes signals counts as living.
 func processGone(pid uint32, start uint64) bool {
-	if pid == 0 {
+	if pid == 0 || pid > maxPID { // to kill(2), large ones are process groups
 		return true
 	}
 	dir := "/proc/" + strconv.FormatUint(uint64(pid), 10)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"sync/atomic"
 	"testing"
 )
@@ -36,17 +34,10 @@ func NeedTool(t testing.TB, name string) string {
 	return path
 }
 
-// NeedGo is Need for the go tool: the one in PATH, or else the one of the
-// installation that built this test.
+// NeedGo is NeedTool for the go tool. `go test` puts its own into PATH.
 func NeedGo(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("go")
-	if err != nil {
-		path = filepath.Join(runtime.GOROOT(), "bin", "go")
-		_, err = os.Stat(path)
-	}
-	Need(t, "the go tool", err == nil)
-	return path
+	return NeedTool(t, "go")
 }
 
 var names atomic.Uint64

@@ -3,8 +3,10 @@
 package leaks
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/testproc"
@@ -44,6 +46,10 @@ func TestLeak(t *testing.T) {
 	case "sleeper":
 		testproc.Start(t, "used").Succeed()
 		go unix.Poll(nil, -1)
+		stacks := make([]byte, 1<<16)
+		for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(" [syscall")) {
+			runtime.Gosched()
+		}
 	default:
 		t.Fatalf("LEAK=%q", leak)
 	}

@@ -161,7 +161,7 @@ func TestWatchdogDumpsStacks(t *testing.T) {
 	p.stuck("does nothing")
 	p.t = t
 	require.Contains(t, record.why, "TestWatchdogDumpsStacks", "the test's own stacks")
-	require.Contains(t, p.Stderr(), "(*Child).Park", "the child's stacks")
+	require.Contains(t, p.Stderr(), "testproc.runHelper", "the child's stacks")
 }
 
 // build compiles a test program under testdata.

@@ -1,0 +1,97 @@
+//go:build !explore
+
+package futex
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSleepAnyReturnsWhenAnyWordChanges(t *testing.T) {
+	ways(t, func(t *testing.T) {
+		for n := 1; n <= MaxWords; n += 5 {
+			for i := range n {
+				w, _ := newTable(t)
+				v := words(w, n)
+				done := start(func() error { return SleepAny(nil, v, nil) })
+				if isWaitv(t) || i == 0 {
+					await(t, func() bool { return sleepers(v[i].Addr) == 1 })
+				}
+				v[i].Addr.Store(1)
+				Wake(v[i].Addr, 1)
+				require.NoError(t, result(t, done))
+			}
+		}
+	})
+}
+
+// Without a store, a wake is enough: it is the hint.
+func TestSleepAnyReturnsWhenAnyWordIsWoken(t *testing.T) {
+	w, _ := newTable(t)
+	v := words(w, MaxWords)
+	ways(t, func(t *testing.T) {
+		for i := range v {
+			if i > 0 && !isWaitv(t) {
+				break // only the first is slept on
+			}
+			done := start(func() error { return SleepAny(nil, v, nil) })
+			await(t, func() bool { return Wake(v[i].Addr, 1) == 1 })
+			require.NoError(t, result(t, done))
+		}
+	})
+}
+
+func TestSleepAnyOnNoWordsOrTooMany(t *testing.T) {
+	w, _ := newTable(t)
+	require.Error(t, SleepAny(nil, nil, nil))
+	require.Error(t, SleepAny(nil, words(w, MaxWords+1), nil))
+}
+
+// The look finds that a counterpart is gone though no word says so, and rouses
+// by the sleeper's private word.
+func TestGone(t *testing.T) {
+	ways(t, func(t *testing.T) {
+		w, _ := newTable(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for name, sleep := range map[string]func(gone func() bool) error{
+			"one":              func(gone func() bool) error { return Sleep(nil, &w[0], 0, gone) },
+			"one, cancellable": func(gone func() bool) error { return Sleep(ctx, &w[0], 0, gone) },
+			"many":             func(gone func() bool) error { return SleepAny(nil, words(w, 3), gone) },
+			"many, cancellable": func(gone func() bool) error {
+				return SleepAny(ctx, words(w, 3), gone)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				var asked atomic.Int32
+				var gone atomic.Bool
+				done := start(func() error {
+					return sleep(func() bool { asked.Add(1); return gone.Load() })
+				})
+				await(t, func() bool { return asked.Load() >= 2 })
+				require.Empty(t, done)
+				gone.Store(true)
+				require.NoError(t, result(t, done))
+			})
+		}
+	})
+}
+
+// Sleepers behind a leader have counterparts of their own.
+func TestGoneOfAFollower(t *testing.T) {
+	w, _ := newTable(t)
+	leader := start(func() error { return Sleep(nil, &w[0], 0, nil) })
+	awaitSleepers(t, &w[0], 1)
+	var gone atomic.Bool
+	follower := start(func() error { return Sleep(nil, &w[0], 0, gone.Load) })
+	await(t, func() bool { return followers(&w[0]) == 1 })
+	gone.Store(true)
+	require.NoError(t, result(t, follower))
+	// Whoever rouses one of the group may rouse its leader, or not; it sleeps
+	// on or returns nil, and a wake reaches it.
+	await(t, func() bool { return len(leader) == 1 || Wake(&w[0], 1) == 1 })
+	require.NoError(t, result(t, leader))
+}
