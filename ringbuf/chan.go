@@ -2,7 +2,6 @@ package ringbuf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -63,7 +62,7 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 		return nil, fmt.Errorf("%w: %d values of %d bytes", ErrSize, n, size)
 	}
 	n = ceilPow2(n)
-	f, err := create(name, shmfile.Spec{
+	f, created, err := create(name, shmfile.Spec{
 		Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t), Size: int64(headSize + n*size),
 		Sizes: [2]uint64{uint64(n), uint64(size)},
 	}, opts)
@@ -71,7 +70,10 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 		return nil, err
 	}
 	c := new(Chan[T])
-	return c, c.open(name, f)
+	if err := c.open(name, f); err != nil {
+		return nil, withdraw(name, created, err)
+	}
+	return c, nil
 }
 
 // OpenChan opens the channel of that name. o may be nil. Errors are those of
@@ -114,7 +116,7 @@ func (c *Chan[T]) open(name string, f *os.File) (err error) {
 		return err
 	}
 	n, size := spec.Sizes[0], uint64(sizeOf[T]())
-	if spec.Sizes[1] != size || n == 0 || n&(n-1) != 0 || n > maxCapacity || uint64(spec.Size) != headSize+n*size {
+	if spec.Sizes[1] != size || n == 0 || n&(n-1) != 0 || n > uint64(maxCapacity/max(size, 1)) || uint64(spec.Size) != headSize+n*size {
 		return fmt.Errorf("%w: %d bytes, %d slots of %d", ErrCorrupt, spec.Size, n, spec.Sizes[1])
 	}
 	opts := Options{Capacity: int(n)}
@@ -164,13 +166,13 @@ func (c *Chan[T]) Close() error {
 	if c.closed {
 		return nil
 	}
-	c.send.close(c.send.mine.Leave)
-	c.recv.close(c.recv.mine.Leave)
-	if err := robust.Forget(c.m.Bytes()); err != nil {
+	c.send.close()
+	c.recv.close()
+	if err := robust.Unmap(c.m); err != nil {
 		return fmt.Errorf("close channel: %w", err)
 	}
 	c.closed = true
-	return errors.Join(c.m.Close(), c.file.Close())
+	return c.file.Close()
 }
 
 // Unlink removes the channel's name: nobody can open it any more, who has it

@@ -5,22 +5,21 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // chanReceiver is the receiving end of a Chan. It differs from Consumer in that
-// a slot is a value: what is received is copied out, and nothing is held.
+// a slot is a value: what is received is copied out and nothing is held; and in
+// that it takes its role when it is first used.
 type chanReceiver[T any] struct {
-	end
-	slots  []T
-	head   uint64 // end of what is released; the shared one is only written
-	tail   uint64 // end of what is published, as last seen
-	joined bool
+	receiver
+	slots []T
 }
 
 func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
-	r.end.init(h, o, false)
+	r.receiver.init(h, o, 1)
 	r.slots, r.guarded = slots, guarded
-	r.ready = func() bool { return h.tail.Load() != r.want.Load() || h.ended.Load() != 0 }
 }
 
 // Recv receives the next value, waiting for one as long as ctx allows. The
@@ -31,7 +30,7 @@ func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
 func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 	if c.recv.guarded {
 		var v T
-		err := guard(func() (err error) { v, err = c.recv.recv(ctx, true); return })
+		err := c.recv.guard(func() (err error) { v, err = c.recv.recv(ctx, true); return })
 		return v, err
 	}
 	return c.recv.recv(ctx, true)
@@ -41,7 +40,7 @@ func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 func (c *Chan[T]) TryRecv() (T, error) {
 	if c.recv.guarded {
 		var v T
-		err := guard(func() (err error) { v, err = c.recv.recv(context.Background(), false); return })
+		err := c.recv.guard(func() (err error) { v, err = c.recv.recv(context.Background(), false); return })
 		return v, err
 	}
 	return c.recv.recv(context.Background(), false)
@@ -66,7 +65,7 @@ func (r *chanReceiver[T]) recv(ctx context.Context, wait bool) (v T, err error) 
 // Recv, with none received.
 func (c *Chan[T]) RecvBatch(ctx context.Context, values []T) (int, error) {
 	if c.recv.guarded {
-		return guardN(func() (int, error) { return c.recv.batch(ctx, values) })
+		return c.recv.guardN(func() (int, error) { return c.recv.batch(ctx, values) })
 	}
 	return c.recv.batch(ctx, values)
 }
@@ -106,73 +105,17 @@ func (c *Chan[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-func (r *chanReceiver[T]) commit() {
-	r.publish(&r.h.head, r.head)
-	if r.peerFlag.Load() != 0 && int64(r.head-r.h.wanted.Load()) >= 0 {
-		r.wakePeer()
-	}
-}
-
-// begin makes this process the consumer.
-func (r *chanReceiver[T]) begin(ctx context.Context) error {
-	if err := r.join(ctx, 0); err != nil {
-		return fmt.Errorf("become consumer: %w", err)
-	}
-	tail, head := r.h.tail.Load(), r.h.head.Load()
-	if tail-head > uint64(len(r.slots)) {
-		r.mine.Leave()
-		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
-	}
-	r.head, r.tail, r.joined = head, head, true
-	return nil
-}
-
 // value waits until there is a value behind head, once this process is the
 // consumer.
 func (r *chanReceiver[T]) value(ctx context.Context, wait bool) error {
-	switch {
-	case r.closed.Load():
-		return ErrClosed
-	case r.broken != nil:
-		return r.broken
-	}
-	if !r.joined {
-		if err := r.begin(ctx); err != nil {
-			return err
+	if !r.holds && r.broken == nil && !r.closed.Load() {
+		err := r.join(ctx, robust.Trust{})
+		if err == nil {
+			err = r.begin()
+		}
+		if err != nil {
+			return fmt.Errorf("become consumer: %w", err)
 		}
 	}
-	r.want.Store(r.head)
-	for w := (patience{}); ; {
-		word := r.theirs.Word.Load()
-		if found, err := r.look(); found || err != nil {
-			return err
-		}
-		if over := r.over(ctx, word); over != nil {
-			// Everything published before that is visible now.
-			if found, err := r.look(); found || err != nil {
-				return err
-			}
-			return over
-		}
-		if !wait {
-			return ErrEmpty
-		}
-		if err := r.await(ctx, &w, word); err != nil {
-			return err
-		}
-		if r.closed.Load() {
-			return ErrClosed
-		}
-	}
-}
-
-// look reads how much is published, and says whether that is anything new.
-func (r *chanReceiver[T]) look() (bool, error) {
-	tail := r.h.tail.Load() // acquire: index
-	if tail-r.head > uint64(len(r.slots)) {
-		r.broken, r.tail = fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, r.head), r.head
-		return false, r.broken
-	}
-	r.tail = tail
-	return tail != r.head, nil
+	return r.message(ctx, wait)
 }

@@ -17,34 +17,20 @@ import (
 // it. A consumer that is killed before that store leaves the message to the
 // next consumer.
 type Consumer struct {
-	end
-	ring *Ring
-	owns bool   // the ring came with the role and goes with it
+	receiver
 	data []byte // the ring's bytes, twice
-	size uint64 // capacity
 	max  uint64 // MaxMessage
-
-	head uint64 // end of what is released; the shared one is only written
-	tail uint64 // end of what is published, as last seen
 	held uint64 // size of the record that Next handed out, 0 for none
+
+	ring *Ring
+	owns bool // the ring came with the role and goes with it
 }
 
 // init makes c the receiving end of the ring with this head and these bytes,
 // mapped twice.
 func (c *Consumer) init(h *header, data []byte, o Options) {
-	c.end.init(h, o, false)
-	c.data, c.size, c.max = data, uint64(o.Capacity), uint64(o.MaxMessage)
-	c.ready = func() bool { return h.tail.Load() != c.want.Load() || h.ended.Load() != 0 }
-}
-
-// begin reads where the ring stands, once this process has the role.
-func (c *Consumer) begin() error {
-	tail, head := c.h.tail.Load(), c.h.head.Load()
-	if tail-head > c.size || head%8 != 0 {
-		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
-	}
-	c.head, c.tail = head, head
-	return nil
+	c.receiver.init(h, o, recordUnit)
+	c.data, c.max = data, uint64(o.MaxMessage)
 }
 
 // Next returns the next message in place, waiting for one as long as ctx
@@ -57,7 +43,7 @@ func (c *Consumer) begin() error {
 func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
 	if c.guarded {
 		var b []byte
-		err := guard(func() (err error) { b, err = c.next(ctx, true); return })
+		err := c.guard(func() (err error) { b, err = c.next(ctx, true); return })
 		return b, err
 	}
 	return c.next(ctx, true)
@@ -67,7 +53,7 @@ func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
 func (c *Consumer) TryNext() ([]byte, error) {
 	if c.guarded {
 		var b []byte
-		err := guard(func() (err error) { b, err = c.next(context.Background(), false); return })
+		err := c.guard(func() (err error) { b, err = c.next(context.Background(), false); return })
 		return b, err
 	}
 	return c.next(context.Background(), false)
@@ -75,7 +61,7 @@ func (c *Consumer) TryNext() ([]byte, error) {
 
 func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
 	if !c.enter() || c.tail == c.head || c.held != 0 {
-		if err := c.message(ctx, wait); err != nil {
+		if err := c.find(ctx, wait); err != nil {
 			c.leave()
 			return nil, err
 		}
@@ -89,7 +75,7 @@ func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
 // does nothing if there is none.
 func (c *Consumer) Release() {
 	if c.guarded {
-		_ = guard(func() error { c.release(); return nil }) // the next call says what is wrong
+		_ = c.guard(func() error { c.release(); return nil }) // the next call says what is wrong
 		return
 	}
 	c.release()
@@ -108,7 +94,7 @@ func (c *Consumer) release() {
 // it, waiting as long as ctx allows. Errors are those of Next.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 	if c.guarded {
-		err := guard(func() (err error) { buf, err = c.recv(ctx, buf, true); return })
+		err := c.guard(func() (err error) { buf, err = c.recv(ctx, buf, true); return })
 		return buf, err
 	}
 	return c.recv(ctx, buf, true)
@@ -117,7 +103,7 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 // TryRecv is Recv that returns ErrEmpty instead of waiting.
 func (c *Consumer) TryRecv(buf []byte) ([]byte, error) {
 	if c.guarded {
-		err := guard(func() (err error) { buf, err = c.recv(context.Background(), buf, false); return })
+		err := c.guard(func() (err error) { buf, err = c.recv(context.Background(), buf, false); return })
 		return buf, err
 	}
 	return c.recv(context.Background(), buf, false)
@@ -125,7 +111,7 @@ func (c *Consumer) TryRecv(buf []byte) ([]byte, error) {
 
 func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	if !c.enter() || c.tail == c.head || c.held != 0 {
-		if err := c.message(ctx, wait); err != nil {
+		if err := c.find(ctx, wait); err != nil {
 			c.leave()
 			return buf[:0], err
 		}
@@ -147,7 +133,7 @@ func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, err
 // allows, and for no more. Errors are those of Next, with none received.
 func (c *Consumer) RecvBatch(ctx context.Context, bufs [][]byte) (int, error) {
 	if c.guarded {
-		return guardN(func() (int, error) { return c.recvBatch(ctx, bufs) })
+		return c.guardN(func() (int, error) { return c.recvBatch(ctx, bufs) })
 	}
 	return c.recvBatch(ctx, bufs)
 }
@@ -159,7 +145,7 @@ func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err err
 		return 0, nil
 	}
 	if !open || c.tail == c.head || c.held != 0 {
-		if err := c.message(ctx, true); err != nil {
+		if err := c.find(ctx, true); err != nil {
 			c.leave()
 			return 0, err
 		}
@@ -218,64 +204,12 @@ func (c *Consumer) peek() ([]byte, error) {
 	return c.data[at : at+n : at+n], nil
 }
 
-// commit publishes head.
-func (c *Consumer) commit() {
-	c.publish(&c.h.head, c.head)
-	if c.peerFlag.Load() != 0 && int64(c.head-c.h.wanted.Load()) >= 0 {
-		c.wakePeer()
-	}
-}
-
-// message waits until there is a message behind head, and none is held.
-func (c *Consumer) message(ctx context.Context, wait bool) error {
-	switch {
-	case c.closed.Load():
-		return ErrClosed
-	case c.broken != nil:
-		return c.broken
-	case c.held != 0:
+// find waits for a message, unless one is held.
+func (c *Consumer) find(ctx context.Context, wait bool) error {
+	if c.held != 0 && c.broken == nil && !c.closed.Load() {
 		return ErrNotReleased
 	}
-	c.want.Store(c.head)
-	for w := (patience{}); ; {
-		word := c.theirs.Word.Load()
-		if found, err := c.look(); found || err != nil {
-			return err
-		}
-		if over := c.over(ctx, word); over != nil {
-			// Everything published before that is visible now.
-			if found, err := c.look(); found || err != nil {
-				return err
-			}
-			return over
-		}
-		if !wait {
-			return ErrEmpty
-		}
-		if err := c.await(ctx, &w, word); err != nil {
-			return err
-		}
-		if c.closed.Load() {
-			return ErrClosed
-		}
-	}
-}
-
-// look reads how much is published, and says whether that is anything new.
-func (c *Consumer) look() (bool, error) {
-	tail := c.h.tail.Load() // acquire: index
-	if tail-c.head > c.size || tail%8 != 0 {
-		return false, c.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, c.head))
-	}
-	c.tail = tail
-	return tail != c.head, nil
-}
-
-// breaks makes the consumer unusable.
-func (c *Consumer) breaks(err error) error {
-	c.broken, c.held = err, 0
-	c.tail = c.head // so that every call comes to message
-	return err
+	return c.message(ctx, wait)
 }
 
 // Ring returns the ring that this is an end of.
@@ -284,7 +218,9 @@ func (c *Consumer) Ring() *Ring { return c.ring }
 // Close gives up the role; a message from Next that was not released goes to
 // the next consumer. A call that waits returns ErrClosed. Close is idempotent.
 func (c *Consumer) Close() error {
-	if c.end.close(c.mine.Leave) && c.owns {
+	c.end.close()
+	c.ring.drop(&c.end)
+	if c.owns {
 		return c.ring.Close()
 	}
 	return nil

@@ -25,12 +25,18 @@ var (
 	// ErrSize is returned for a capacity or message size that is negative, too
 	// large for any memory, or where one does not fit into the other.
 	ErrSize = shmfile.ErrSize
+
+	// ErrOption is returned for a strategy or other option that does not exist.
+	ErrOption = errors.New("ringbuf: no such option")
 )
 
 // Errors of taking a role.
 var (
 	// ErrBusy says that a living process has the role, perhaps this one.
 	ErrBusy = robust.ErrBusy
+
+	// ErrNoKeeper says that the kernel refuses robust lists to this process.
+	ErrNoKeeper = robust.ErrNoKeeper
 )
 
 // Errors of sending and receiving. A message of a call that failed was not sent.

@@ -1,6 +1,7 @@
 package ringbuf
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -22,7 +23,19 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-func guardN(f func() (int, error)) (n int, err error) {
-	err = guard(func() (err error) { n, err = f(); return })
+// guard runs f, one call of this end. A fault breaks the end.
+func (e *end) guard(f func() error) error {
+	err := guard(f)
+	if errors.Is(err, ErrTruncated) && e.broken == nil {
+		_ = e.breaks(err)
+	}
+	if errors.Is(err, ErrTruncated) {
+		e.leave() // which the fault has skipped
+	}
+	return err
+}
+
+func (e *end) guardN(f func() (int, error)) (n int, err error) {
+	err = e.guard(func() (err error) { n, err = f(); return })
 	return n, err
 }

@@ -25,9 +25,7 @@ import (
 //	 648    8 wanted       producer: the head that it sleeps for
 //	 768    4 ended        producer: 1 after CloseSend
 //	 896   64 producer     the producer's presence
-//	 960    4 producers    producer: how many have joined
 //	1024   64 consumer     the consumer's presence
-//	1088    4 consumers    consumer: how many have joined
 //	65536     data         capacity bytes, or the slots
 //
 // A record in a ring's data begins at a multiple of 8 and never wraps, since
@@ -37,7 +35,7 @@ import (
 //	8    n message, then up to 7 bytes of anything
 type header struct {
 	_           structs.HostLayout
-	_           [shmfile.HeaderSize]byte
+	object      [shmfile.HeaderSize]byte
 	strategy    uint32
 	onPeerDeath uint32
 	_           [mem.Line - 8]byte
@@ -61,13 +59,13 @@ type header struct {
 type role struct {
 	_ structs.HostLayout
 	robust.Presence
-	joined mem.Uint32
-	_      [mem.Line - 68]byte
+	_ [mem.Line - 64]byte
 }
 
 const (
 	headSize     = 1 << 16
 	recordHeader = 8
+	recordUnit   = 8 // records begin at multiples of it
 )
 
 var (
@@ -80,7 +78,6 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.ended)-768]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.producer)-896]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.consumer)-1024]
-	_ = [1]struct{}{}[unsafe.Offsetof(role{}.joined)-64]
 	_ = [1]struct{}{}[unsafe.Sizeof(header{})-1152]
 )
 

@@ -80,8 +80,8 @@ type OpenOptions struct {
 
 const (
 	defaultCapacity = 1 << 20
-	minCapacity     = 1 << 16 // the largest page size in use, so that every system can map it twice
-	maxCapacity     = 1 << 38
+	minCapacity     = 1 << 16                      // the largest page size in use, so that every system can map it twice
+	maxCapacity     = 1 << (30 + 8*(^uint(0)>>63)) // 1<<38; what 32-bit systems get does not matter, they have no rings
 )
 
 // normal returns the options with defaults filled in and values checked.
@@ -108,10 +108,10 @@ func (o *Options) normal() (Options, error) {
 
 func (o *Options) checkModes() error {
 	if o.Strategy > Block {
-		return fmt.Errorf("ringbuf: no such strategy: %d", o.Strategy)
+		return fmt.Errorf("%w: %v", ErrOption, o.Strategy)
 	}
 	if o.OnPeerDeath > Wait {
-		return fmt.Errorf("ringbuf: no such peer death option: %d", o.OnPeerDeath)
+		return fmt.Errorf("%w: peer death %d", ErrOption, o.OnPeerDeath)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/shmkit/shmkit/internal/handle"
@@ -24,8 +25,10 @@ type Ring struct {
 	h    *header
 	opts Options
 
-	mu     sync.Mutex
-	ends   []interface{ Close() error }
+	open   context.Context // ends with Close, and with it waits for a role
+	close  context.CancelFunc
+	mu     sync.Mutex // guards ends and closed
+	ends   []*end
 	closed bool
 }
 
@@ -44,26 +47,38 @@ func New(name string, o *Options) (*Ring, error) {
 		Kind: shmfile.KindRing, Size: int64(headSize + opts.Capacity),
 		Sizes: [2]uint64{uint64(opts.Capacity), uint64(opts.MaxMessage)},
 	}
-	f, err := create(name, spec, opts)
+	f, created, err := create(name, spec, opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
-	return newRing(name, f)
+	r, err := newRing(name, f)
+	if err != nil {
+		return nil, fmt.Errorf("make ring: %w", withdraw(name, created, err))
+	}
+	return r, nil
 }
 
-// create makes the file of a ring or channel.
-func create(name string, spec shmfile.Spec, o Options) (*os.File, error) {
+// withdraw removes the name of what was created but cannot be used, because of
+// err, which it returns.
+func withdraw(name string, created bool, err error) error {
+	if created && name != "" {
+		return errors.Join(err, Unlink(name))
+	}
+	return err
+}
+
+// create makes the file of a ring or channel, or opens what is there.
+func create(name string, spec shmfile.Spec, o Options) (f *os.File, created bool, err error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.Strategy))
 	head = binary.LittleEndian.AppendUint32(head, uint32(o.OnPeerDeath))
-	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
+	return shmfile.Create(name, spec.Size, shmfile.Options{
 		Exist: o.Exist,
 		Fill:  func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
 	})
-	return f, err
 }
 
 // Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
@@ -74,19 +89,25 @@ func Open(ctx context.Context, name string, o *OpenOptions) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ring: %w", err)
 	}
-	return newRing(name, f)
+	return wrapOpen(newRing(name, f))
+}
+
+func wrapOpen(r *Ring, err error) (*Ring, error) {
+	if err != nil {
+		return nil, fmt.Errorf("open ring: %w", err)
+	}
+	return r, nil
 }
 
 // OpenFile opens the ring in f, a descriptor that came from Ring.File of
 // another process. The ring owns f from then on, also after an error.
-func OpenFile(f *os.File) (*Ring, error) { return newRing("", f) }
+func OpenFile(f *os.File) (*Ring, error) { return wrapOpen(newRing("", f)) }
 
 // newRing maps the ring in f, which it owns.
 func newRing(name string, f *os.File) (r *Ring, err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
-			err = fmt.Errorf("open ring: %w", err)
 		}
 	}()
 	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindRing})
@@ -95,7 +116,7 @@ func newRing(name string, f *os.File) (r *Ring, err error) {
 	}
 	opts := Options{Capacity: int(spec.Sizes[0]), MaxMessage: int(spec.Sizes[1])}
 	capacity := opts.Capacity
-	if n, err := opts.normal(); err != nil || n.Capacity != capacity || spec.Size != int64(headSize+capacity) {
+	if n, err := opts.normal(); err != nil || opts.MaxMessage == 0 || n.Capacity != capacity || spec.Size != int64(headSize+capacity) {
 		return nil, fmt.Errorf("%w: %d bytes, capacity %d, messages of %d", ErrCorrupt, spec.Size, opts.Capacity, opts.MaxMessage)
 	}
 	m, err := mem.MapRing(f, headSize, capacity, mem.Options{Truncatable: shmfile.Truncatable(f)})
@@ -107,6 +128,7 @@ func newRing(name string, f *os.File) (r *Ring, err error) {
 		m.Close()
 		return nil, err
 	}
+	r.open, r.close = context.WithCancel(context.Background())
 	return r, nil
 }
 
@@ -124,74 +146,85 @@ func (o *Options) read(f *os.File) error {
 	return nil
 }
 
-// Producer makes this process the ring's producer. ErrBusy: a living process
-// is. From a dead one it takes over once no thread of that can write any more.
+// Producer makes this process the ring's producer. From a dead one it takes
+// over, once no thread of that can write any more.
+//
+// Errors: ErrBusy when a living process is the producer, perhaps this one;
+// ErrClosed, ErrCorrupt, ErrTruncated, ErrNoKeeper.
 func (r *Ring) Producer() (*Producer, error) {
 	p := new(Producer)
-	if err := r.produce(p, 0); err != nil {
+	if err := r.produce(r.open, p, robust.Trust{}); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// produce makes p the ring's producer; see end.join for word.
-func (r *Ring) produce(p *Producer, word uint32) error {
+// produce makes p the ring's producer; see end.join for trust.
+func (r *Ring) produce(ctx context.Context, p *Producer, trust robust.Trust) error {
 	p.ring = r
-	p.init(r.h, r.m.Bytes()[headSize:], r.opts)
-	if err := r.add(p, &p.end, word, p.begin); err != nil {
+	err := r.add(&p.end, func() error {
+		p.init(r.h, r.m.Bytes()[headSize:], r.opts)
+		if err := p.join(ctx, trust); err != nil {
+			return err
+		}
+		return p.begin(recordUnit)
+	})
+	if err != nil {
 		return fmt.Errorf("become producer: %w", err)
 	}
 	return nil
 }
 
-// Consumer makes this process the ring's consumer. ErrBusy: a living process
-// is. From a dead one it takes over once no thread of that can write any more;
-// a message that it had not released comes again.
+// Consumer makes this process the ring's consumer. From a dead one it takes
+// over, once no thread of that can write any more; a message that it had not
+// released comes again. Errors are those of Producer.
 func (r *Ring) Consumer() (*Consumer, error) {
 	c := new(Consumer)
-	if err := r.consume(c, 0); err != nil {
+	if err := r.consume(r.open, c, robust.Trust{}); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// consume makes c the ring's consumer; see end.join for word.
-func (r *Ring) consume(c *Consumer, word uint32) error {
+// consume makes c the ring's consumer; see end.join for trust.
+func (r *Ring) consume(ctx context.Context, c *Consumer, trust robust.Trust) error {
 	c.ring = r
-	c.init(r.h, r.m.Bytes()[headSize:], r.opts)
-	if err := r.add(c, &c.end, word, c.begin); err != nil {
+	err := r.add(&c.end, func() error {
+		c.init(r.h, r.m.Bytes()[headSize:], r.opts)
+		if err := c.join(ctx, trust); err != nil {
+			return err
+		}
+		return c.begin()
+	})
+	if err != nil {
 		return fmt.Errorf("become consumer: %w", err)
 	}
 	return nil
 }
 
-// add lets an end join, read where the ring stands, and be closed with the ring.
-func (r *Ring) add(x interface{ Close() error }, e *end, word uint32, begin func() error) error {
+// add lets an end join and keeps it, to be closed with the ring.
+func (r *Ring) add(e *end, join func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return ErrClosed
 	}
 	e.guarded = shmfile.Truncatable(r.file)
-	join := func() error {
-		if err := e.join(context.Background(), word); err != nil {
-			return err
+	if err := guard(join); err != nil {
+		if r.open.Err() != nil {
+			err = ErrClosed
 		}
-		if err := begin(); err != nil {
-			e.mine.Leave()
-			return err
-		}
-		return nil
-	}
-	if e.guarded {
-		unguarded := join
-		join = func() error { return guard(unguarded) }
-	}
-	if err := join(); err != nil {
 		return err
 	}
-	r.ends = append(r.ends, x)
+	r.ends = append(r.ends, e)
 	return nil
+}
+
+// drop forgets an end that was closed.
+func (r *Ring) drop(e *end) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends = slices.DeleteFunc(r.ends, func(x *end) bool { return x == e })
 }
 
 // Name returns the ring's name, "" for an anonymous one.
@@ -223,21 +256,26 @@ func (r *Ring) String() string {
 
 // Close closes the ends that were made from this Ring, and unmaps the ring.
 // Slices into it then read as zeros. The ring itself lives on while others
-// have it open. Close is idempotent.
+// have it open. Close is idempotent. It returns ErrBusy, and can be called
+// again, while a role that was given to a child has not arrived there.
 func (r *Ring) Close() error {
+	r.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return nil
 	}
 	for _, e := range r.ends {
-		e.Close()
+		e.closed.Store(true) // before the first leaves, so that no other takes it for the peer's leaving
 	}
-	if err := robust.Forget(r.m.Bytes()); err != nil {
+	for _, e := range r.ends {
+		e.close()
+	}
+	if err := robust.Unmap(r.m); err != nil {
 		return fmt.Errorf("close ring: %w", err)
 	}
 	r.closed = true
-	return errors.Join(r.m.Close(), r.file.Close())
+	return r.file.Close()
 }
 
 // Unlink removes the ring's name: nobody can open it any more, who has it open
@@ -268,6 +306,6 @@ func (r *Ring) UnmarshalBinary(ref []byte) error {
 	if err != nil {
 		return err
 	}
-	r.name, r.file, r.m, r.h, r.opts = o.name, o.file, o.m, o.h, o.opts
+	r.name, r.file, r.m, r.h, r.opts, r.open, r.close = o.name, o.file, o.m, o.h, o.opts, o.open, o.close
 	return nil
 }

@@ -1,17 +1,19 @@
 package ringbuf
 
 import (
+	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/handle"
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
-// What travels. A role belongs to the child from the moment that proc starts
-// it: the parent holds it in trust, under the presence word in the handle's
-// Meta, until the child adopts it. If the child ends before, the parent marks
-// the role as a dead process's; if the parent dies before, the kernel does.
+// What travels. A role belongs to the child from the moment that it is put
+// into the child's argument: the parent holds it in trust until the child
+// adopts it. If the child is never started, the parent takes it back; if the
+// child ends before it adopts, the parent marks the role as a dead process's;
+// if the parent dies before, the kernel does (outside the arena the look).
 const (
 	kindRing     = "ringbuf.Ring"
 	kindProducer = "ringbuf.Producer"
@@ -33,69 +35,63 @@ func arrived(ref []byte, kind string) (handle.Handle, error) {
 	return h, nil
 }
 
-// entrust gives this end's role away with a handle.
-func (e *end) entrust(h handle.Handle) ([]byte, error) {
-	if e.given.Load() == 0 {
-		var err error
-		first := e.close(func() {
-			var word uint32
-			if word, err = e.mine.Entrust(); err == nil {
-				e.given.Store(word)
-			}
-		})
-		if !first || err != nil {
-			return nil, errors.Join(ErrClosed, err)
+// entrust gives the role of e, an end of r, away with a handle. It can be given
+// away once; within one message it may occur again.
+func (r *Ring) entrust(e *end, kind string) ([]byte, error) {
+	h := handle.Handle{Kind: kind, Name: r.name, File: r.file}
+	trust, err := e.giveAway()
+	if err != nil {
+		h.Meta = putTrust(e.trusted())
+		if ref, ok := handle.Again(h); ok {
+			return ref, nil
 		}
+		return nil, fmt.Errorf("give %s away: %w", kind, err)
 	}
-	word := e.given.Load()
-	h.Meta = binary.LittleEndian.AppendUint32(nil, word)
-	takeBack := func() {
-		if e.given.CompareAndSwap(word, 0) && e.mine.Reclaim() == nil {
-			e.closed.Store(false)
-		}
-	}
+	h.Meta = putTrust(trust)
 	ref, err := handle.Put(h, handle.Options{
-		Failed: takeBack,
-		Exited: func() { e.mine.Disown(word) },
+		Failed: func() { e.takeBack(trust) },
+		Exited: func() { _ = guard(func() error { e.mine.Disown(trust); return nil }) },
 	})
 	if err != nil {
-		takeBack()
+		e.takeBack(trust)
 	}
 	return ref, err
 }
 
-// entrusted returns the word under which a role arrived.
-func entrusted(h handle.Handle) (uint32, error) {
-	if len(h.Meta) != 4 {
-		h.File.Close()
-		return 0, fmt.Errorf("%w: role with %d bytes", handle.ErrReference, len(h.Meta))
+func putTrust(t robust.Trust) []byte {
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, t.Word), t.Arrivals)
+}
+
+// entrusted opens the ring of a role that arrived, and returns it with the
+// trust that the role is in.
+func entrusted(ref []byte, kind string) (r *Ring, t robust.Trust, err error) {
+	h, err := arrived(ref, kind)
+	if err != nil {
+		return nil, t, err
 	}
-	return binary.LittleEndian.Uint32(h.Meta), nil
+	if len(h.Meta) != 8 {
+		h.File.Close()
+		return nil, t, fmt.Errorf("%w: role with %d bytes", handle.ErrReference, len(h.Meta))
+	}
+	t.Word, t.Arrivals = binary.LittleEndian.Uint32(h.Meta), binary.LittleEndian.Uint32(h.Meta[4:])
+	r, err = newRing(h.Name, h.File)
+	return r, t, err
 }
 
 // MarshalBinary lets a Producer travel as an argument of package proc: the
-// child becomes the producer, and this handle is closed once the child has
-// been started.
-func (p *Producer) MarshalBinary() ([]byte, error) {
-	return p.entrust(handle.Handle{Kind: kindProducer, Name: p.ring.name, File: p.ring.file})
-}
+// child becomes the producer. This handle is closed from now on, unless the
+// child cannot be started. It returns ErrClosed for an end that is closed or
+// was given away before.
+func (p *Producer) MarshalBinary() ([]byte, error) { return p.ring.entrust(&p.end, kindProducer) }
 
 // UnmarshalBinary takes over a role that has travelled. The ring is closed
 // with the Producer.
 func (p *Producer) UnmarshalBinary(ref []byte) error {
-	h, err := arrived(ref, kindProducer)
+	r, trust, err := entrusted(ref, kindProducer)
 	if err != nil {
 		return err
 	}
-	word, err := entrusted(h)
-	if err != nil {
-		return err
-	}
-	r, err := newRing(h.Name, h.File)
-	if err != nil {
-		return err
-	}
-	if err := r.produce(p, word); err != nil {
+	if err := r.produce(context.Background(), p, trust); err != nil {
 		r.Close()
 		return err
 	}
@@ -104,27 +100,19 @@ func (p *Producer) UnmarshalBinary(ref []byte) error {
 }
 
 // MarshalBinary lets a Consumer travel as an argument of package proc: the
-// child becomes the consumer, and this handle is closed once the child has
-// been started.
-func (c *Consumer) MarshalBinary() ([]byte, error) {
-	return c.entrust(handle.Handle{Kind: kindConsumer, Name: c.ring.name, File: c.ring.file})
-}
+// child becomes the consumer. This handle is closed from now on, unless the
+// child cannot be started. It returns ErrClosed for an end that is closed or
+// was given away before.
+func (c *Consumer) MarshalBinary() ([]byte, error) { return c.ring.entrust(&c.end, kindConsumer) }
 
-// UnmarshalBinary takes over a role that has travelled.
+// UnmarshalBinary takes over a role that has travelled. The ring is closed
+// with the Consumer.
 func (c *Consumer) UnmarshalBinary(ref []byte) error {
-	h, err := arrived(ref, kindConsumer)
+	r, trust, err := entrusted(ref, kindConsumer)
 	if err != nil {
 		return err
 	}
-	word, err := entrusted(h)
-	if err != nil {
-		return err
-	}
-	r, err := newRing(h.Name, h.File)
-	if err != nil {
-		return err
-	}
-	if err := r.consume(c, word); err != nil {
+	if err := r.consume(context.Background(), c, trust); err != nil {
 		r.Close()
 		return err
 	}

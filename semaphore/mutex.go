@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -44,7 +45,7 @@ func (m *Mutex) Init() {
 // Lock locks m and waits as long as it takes. If the error is not nil, m is
 // not held: ErrOwnerDied, ErrNotRecoverable, or a failure of the system.
 func (m *Mutex) Lock() error {
-	if tid := m.cell.TID(); tid != 0 && m.cell.TakeFree(tid) {
+	if m.cell.Take(0, 0) == nil {
 		return m.locked()
 	}
 	return m.wait(nil)
@@ -52,7 +53,7 @@ func (m *Mutex) Lock() error {
 
 // LockContext is Lock that gives up with the context's error when ctx ends.
 func (m *Mutex) LockContext(ctx context.Context) error {
-	if tid := m.cell.TID(); tid != 0 && m.cell.TakeFree(tid) {
+	if m.cell.Take(0, 0) == nil {
 		return m.locked()
 	}
 	return m.wait(ctx)
@@ -61,13 +62,19 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 // TryLock locks m if nobody holds it, without waiting. Otherwise it returns
 // ErrLocked, ErrOwnerDied or ErrNotRecoverable, and m is not held.
 func (m *Mutex) TryLock() error {
+	checked := false
 	for {
 		w := m.cell.Word.Load()
 		switch {
 		case w&robust.OwnerDied != 0:
 			return ErrOwnerDied
 		case w&robust.TIDMask != 0:
-			return ErrLocked
+			// Nobody looks after one who never sleeps.
+			if checked || tries.Add(1)%triesPerCheck != 0 || !m.cell.CheckOwner() {
+				return ErrLocked
+			}
+			checked = true
+			continue
 		}
 		err := m.cell.Take(w, w&robust.Waiters)
 		if err == nil {
@@ -78,6 +85,12 @@ func (m *Mutex) TryLock() error {
 		}
 	}
 }
+
+// Every so many failed tries of a process ask whether the holder still exists,
+// in case the kernel's mark got lost.
+const triesPerCheck = 64
+
+var tries atomic.Uint32
 
 // LockRepair locks m like LockContext, and takes over from a dead owner: once
 // no thread of the dead process can store any more, it runs repair, which
@@ -93,7 +106,8 @@ func (m *Mutex) LockRepair(ctx context.Context, repair func() error) error {
 	return m.waitRepair(ctx, repair)
 }
 
-// Unlock unlocks m. It panics if this process does not hold m.
+// Unlock unlocks m. It panics if this process does not hold m, which is also
+// what it finds when somebody has overwritten the word.
 func (m *Mutex) Unlock() {
 	if !m.cell.Release() {
 		panic("semaphore: unlock of a mutex that this process does not hold")

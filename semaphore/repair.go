@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
-	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -16,8 +15,7 @@ import (
 //	                              └→ repair fails → DIED
 //
 // and a process that is killed while it repairs leaves DIED again, by the
-// kernel's hand. The fence comes before the take-over, so that the record of
-// the dead owner stays for the next one should this one be killed.
+// kernel's hand.
 func (m *Mutex) waitRepair(ctx context.Context, repair func() error) error {
 	c := &m.cell
 	for {
@@ -29,16 +27,7 @@ func (m *Mutex) waitRepair(ctx context.Context, repair func() error) error {
 		if w&robust.OwnerDied == 0 {
 			continue // somebody else took over
 		}
-		fence := ctx
-		if fence == nil {
-			fence = context.Background()
-		}
-		if err := c.AwaitGone(fence); err != nil {
-			return err
-		}
-		crashpoint.Hit("repair.fenced")
-		// Waiters stays set: those who sleep do so until we are done.
-		err = c.Take(w, robust.Waiters)
+		err = c.TakeOver(ctx, w)
 		if errors.Is(err, robust.ErrHeld) {
 			continue
 		}
@@ -58,8 +47,6 @@ func (m *Mutex) repair(f func() error) error {
 			return
 		}
 		m.cell.Abandon()
-		crashpoint.Hit("repair.abandoned")
-		futex.WakeAll(&m.cell.Word)
 	}()
 	if err := f(); err != nil {
 		return fmt.Errorf("repair: %w", err)

@@ -64,3 +64,15 @@ func Put(h Handle, o Options) ([]byte, error) {
 	}
 	return binary.AppendUvarint(nil, uint64(i)), nil
 }
+
+// Again returns the reference of a handle that was put before in the Encode
+// under way, and whether there is one.
+func Again(h Handle) (ref []byte, ok bool) {
+	sending.mu.Lock()
+	defer sending.mu.Unlock()
+	if sending.table == nil {
+		return nil, false
+	}
+	i := slices.IndexFunc(*sending.table, h.same)
+	return binary.AppendUvarint(nil, uint64(i)), i >= 0
+}

@@ -208,3 +208,19 @@ func TestManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func FuzzGet(f *testing.F) {
+	f.Add([]byte{0})
+	f.Add([]byte{2})
+	f.Add([]byte{0x80, 0x01})
+	f.Fuzz(func(t *testing.T, ref []byte) {
+		hs := []handle.Handle{{Kind: "first"}, {Kind: "second"}}
+		handle.Decode(ref, hs, func(ref []byte) error {
+			h, err := handle.Get(ref)
+			if (err == nil) != (h.Kind != "") {
+				t.Fatalf("%v and %q", err, h.Kind)
+			}
+			return err
+		})
+	})
+}

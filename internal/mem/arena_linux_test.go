@@ -184,7 +184,7 @@ var _ = testproc.Helper("limited", func(c *testproc.Child) {
 	require.NoError(c, ring.Close())
 	require.Equal(c, make([]byte, 3*page), a)
 	require.Equal(c, make([]byte, 5*page), b)
-	_, err = Map(f, 1<<40, Options{})
+	_, err = Map(f, 1<<47, Options{})
 	require.Error(c, err)
 	c.WriteLine("%d %v", ShadowDistance(), inArena)
 })
@@ -200,8 +200,8 @@ func TestArenaLadder(t *testing.T) {
 			continue
 		}
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			// Twice the size, and half a GiB for everything else.
-			p := testproc.Start(t, "limited", testproc.Args(strconv.Itoa(2*int(size)+1<<29)))
+			// So much that the arena is the share it may take, and half a GiB.
+			p := testproc.Start(t, "limited", testproc.Args(strconv.Itoa(2*int(size)*arenaShare+1<<29)))
 			p.Expect(strconv.Itoa(int(size)) + " " + strconv.FormatBool(size > 0))
 			p.Succeed()
 		})

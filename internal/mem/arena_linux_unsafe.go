@@ -14,9 +14,13 @@ import (
 // The arena is one reservation of 2n bytes: segments are mapped in the first
 // half, their shadows lie n bytes behind them. Nothing of it costs memory
 // until it is mapped. n is the largest of arenaSizes that the machine grants
-// (RLIMIT_AS, 39-bit address spaces); where none is, segments are mapped
-// wherever the kernel likes and have no shadow.
-var arenaSizes = []uintptr{16 << 40, 1 << 40, 64 << 30, 4 << 30}
+// (39-bit address spaces) and that leaves the program most of RLIMIT_AS;
+// where none is, segments are mapped wherever the kernel likes and have no
+// shadow.
+var arenaSizes = []uintptr{16 << 40, 1 << 40, 64 << 30, 4 << 30, 256 << 20}
+
+// arenaShare is the part of a limited address space that the arena may take.
+const arenaShare = 16
 
 var (
 	arenaOnce sync.Once
@@ -37,10 +41,18 @@ func Shadow(p unsafe.Pointer) unsafe.Pointer {
 }
 
 // ShadowDistance is the constant distance of every shadow, 0 without arena.
-func ShadowDistance() uintptr { return arenaSize.Load() }
+func ShadowDistance() uintptr {
+	arenaOnce.Do(reserveArena)
+	return arenaSize.Load()
+}
 
 func reserveArena() {
+	var limit unix.Rlimit
+	limited := unix.Getrlimit(unix.RLIMIT_AS, &limit) == nil && limit.Cur != unix.RLIM_INFINITY
 	for _, n := range arenaSizes {
+		if limited && uint64(2*n) > limit.Cur/arenaShare {
+			continue
+		}
 		p, err := unix.MmapPtr(-1, 0, nil, 2*n, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 		if err != nil {
 			continue
@@ -64,12 +76,11 @@ var space struct {
 
 type span struct{ off, size uintptr }
 
-// takeSpan returns the offset in the arena of size bytes, false if none.
+// takeSpan returns the offset in the arena of size bytes, false if there is no
+// such room.
 func takeSpan(size uintptr) (uintptr, bool) {
 	arenaOnce.Do(reserveArena)
 	total := arenaSize.Load()
-	page := uintptr(unix.Getpagesize())
-	size += page // an unmapped page after each range stops overruns
 	space.Lock()
 	defer space.Unlock()
 	if total-space.next >= size {
@@ -93,7 +104,7 @@ func takeSpan(size uintptr) (uintptr, bool) {
 func giveSpan(off, size uintptr) {
 	space.Lock()
 	defer space.Unlock()
-	space.closed = append(space.closed, span{off, size + uintptr(unix.Getpagesize())})
+	space.closed = append(space.closed, span{off, size})
 }
 
 // zeroFixed puts private zero memory over [p, p+n).

@@ -20,6 +20,7 @@ type Mapping struct {
 	bytes  []byte
 	opts   Options
 	off    uintptr // offset in the arena
+	whole  uintptr // size in address space
 	placed bool    // in the arena
 	closed bool
 }

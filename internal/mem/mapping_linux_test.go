@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -201,16 +202,52 @@ func TestSyncAndLock(t *testing.T) {
 	require.Equal(t, "kept", string(got[:4]))
 }
 
-func TestTruncatable(t *testing.T) {
+func TestFind(t *testing.T) {
 	f := newFile(t, page)
 	m, err := Map(f, 100, Options{Truncatable: true})
 	soft := mapped(t, m, err).Bytes()
 	m, err = Map(f, page, Options{})
 	hard := mapped(t, m, err).Bytes()
-	require.True(t, Truncatable(unsafe.Pointer(&soft[0])))
-	require.True(t, Truncatable(unsafe.Pointer(&soft[99])))
-	require.False(t, Truncatable(unsafe.Pointer(&hard[0])))
-	require.False(t, Truncatable(unsafe.Pointer(new(int))))
+	find := func(p unsafe.Pointer) [2]bool {
+		live, truncatable := Find(p)
+		return [2]bool{live, truncatable}
+	}
+	require.Equal(t, [2]bool{true, true}, find(unsafe.Pointer(&soft[0])))
+	require.Equal(t, [2]bool{true, true}, find(unsafe.Pointer(&soft[99])))
+	require.Equal(t, [2]bool{true, false}, find(unsafe.Pointer(&hard[0])))
+	require.Equal(t, [2]bool{}, find(unsafe.Pointer(new(int))))
+	m.Retire()
+	require.Equal(t, [2]bool{}, find(unsafe.Pointer(&hard[0])))
+	m.Revive()
+	require.Equal(t, [2]bool{true, false}, find(unsafe.Pointer(&hard[0])))
+	require.NoError(t, m.Close())
+	require.Equal(t, [2]bool{}, find(unsafe.Pointer(&hard[0])))
+}
+
+// A closed range costs no map of its own, or a process could close some 16 000
+// mappings in its life.
+func TestClosedRangesJoin(t *testing.T) {
+	needArena(t)
+	f := newFile(t, page)
+	count := func() int {
+		b, err := os.ReadFile("/proc/self/maps")
+		require.NoError(t, err)
+		return strings.Count(string(b), "\n")
+	}
+	cycle := func() {
+		m, err := Map(f, page, Options{})
+		require.NoError(t, err)
+		*(*uint64)(Shadow(unsafe.Pointer(&m.Bytes()[0]))) = 42
+		require.NoError(t, m.Close())
+	}
+	for range 10 {
+		cycle()
+	}
+	before := count()
+	for range 500 {
+		cycle()
+	}
+	require.Less(t, count(), before+100)
 }
 
 // Goroutines map and close at the same time, and nobody gets memory that

@@ -43,13 +43,14 @@ func MapRing(f *os.File, head, data int, o Options) (*Mapping, error) {
 // place finds room for whole bytes, gives the first shadow bytes a shadow, and
 // lets put map there. On an error nothing stays mapped.
 func place(o Options, whole, size, shadow uintptr, put func(unsafe.Pointer) error) (*Mapping, error) {
-	off, ok := takeSpan(whole)
-	m := &Mapping{opts: o, off: off, placed: ok}
+	guard := pageMask() + 1 // a page that is not mapped stops overruns
+	off, ok := takeSpan(whole + guard)
+	m := &Mapping{opts: o, off: off, whole: whole, placed: ok}
 	var at unsafe.Pointer
 	if ok {
 		at = unsafe.Add(nil, arenaBase.Load()+off)
 		if err := zeroFixed(unsafe.Add(at, arenaSize.Load()), shadow); err != nil {
-			giveSpan(off, whole)
+			giveSpan(off, whole+guard)
 			return nil, err
 		}
 	} else {
@@ -60,9 +61,7 @@ func place(o Options, whole, size, shadow uintptr, put func(unsafe.Pointer) erro
 		at = p
 	}
 	if err := put(at); err != nil {
-		if zeroFixed(at, whole) == nil && ok {
-			giveSpan(off, whole)
-		}
+		_ = m.vacate(at)
 		return nil, err
 	}
 	m.bytes = unsafe.Slice((*byte)(at), size)
@@ -92,30 +91,58 @@ func mapAt(f *os.File, off int64, size int, o Options, at unsafe.Pointer) error 
 	return nil
 }
 
+// Retire ends the life of the mapping for Find, before it is closed: no cell in
+// it can be linked into a robust list from then on. Revive undoes it.
+func (m *Mapping) Retire() {
+	space.Lock()
+	defer space.Unlock()
+	for i, l := range space.live {
+		if l == m {
+			space.live = append(space.live[:i], space.live[i+1:]...)
+			return
+		}
+	}
+}
+
+// Revive undoes Retire.
+func (m *Mapping) Revive() {
+	space.Lock()
+	defer space.Unlock()
+	space.live = append(space.live, m)
+}
+
 // Close puts private zero memory in the place of the mapping: late accesses
 // through old slices meet zeros instead of faults or somebody else's bytes.
 // The caller has taken the range's cells out of the robust lists before
-// (robust.Forget). Close is idempotent; after an error the map still stands.
+// (robust.Unmap does both). Close is idempotent; after an error the map still
+// stands.
 func (m *Mapping) Close() error {
 	if m.closed {
 		return nil
 	}
-	whole := (uintptr(len(m.bytes)) + pageMask()) &^ pageMask()
-	if err := zeroFixed(unsafe.Pointer(&m.bytes[0]), whole); err != nil {
+	m.Retire()
+	if err := m.vacate(unsafe.Pointer(&m.bytes[0])); err != nil {
 		return err
 	}
 	m.closed = true
-	space.Lock()
-	for i, l := range space.live {
-		if l == m {
-			space.live = append(space.live[:i], space.live[i+1:]...)
-			break
-		}
+	return nil
+}
+
+// vacate makes the range, and in the arena its shadow, zero memory. It covers
+// the guard pages too, so that the kernel can join closed ranges that are
+// neighbours: a process may have some 65 000 maps.
+func (m *Mapping) vacate(at unsafe.Pointer) error {
+	if !m.placed {
+		return zeroFixed(at, m.whole)
 	}
-	space.Unlock()
-	if m.placed {
-		giveSpan(m.off, whole)
+	n := m.whole + pageMask() + 1
+	if err := zeroFixed(at, n); err != nil {
+		return err
 	}
+	if err := zeroFixed(unsafe.Add(at, arenaSize.Load()), n); err != nil {
+		return err
+	}
+	giveSpan(m.off, n)
 	return nil
 }
 
@@ -144,16 +171,17 @@ func (m *Mapping) Unlock() error {
 	return mmap.MMap(m.bytes).Unlock()
 }
 
-// Truncatable says whether p lies in a live mapping whose file may shrink.
-func Truncatable(p unsafe.Pointer) bool {
+// Find says whether p lies in a mapping that lives, and whether that one's file
+// may shrink.
+func Find(p unsafe.Pointer) (live, truncatable bool) {
 	space.Lock()
 	defer space.Unlock()
 	for _, m := range space.live {
 		if uintptr(p)-uintptr(unsafe.Pointer(&m.bytes[0])) < uintptr(len(m.bytes)) {
-			return m.opts.Truncatable
+			return true, m.opts.Truncatable
 		}
 	}
-	return false
+	return false, false
 }
 
 func pageMask() uintptr { return uintptr(unix.Getpagesize()) - 1 }

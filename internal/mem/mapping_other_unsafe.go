@@ -36,5 +36,11 @@ func Shadow(p unsafe.Pointer) unsafe.Pointer { return nil }
 // ShadowDistance is 0: there is no arena on this system.
 func ShadowDistance() uintptr { return 0 }
 
-// Truncatable is false: there are no mappings on this system.
-func Truncatable(p unsafe.Pointer) bool { return false }
+// Find finds nothing: there are no mappings on this system.
+func Find(p unsafe.Pointer) (live, truncatable bool) { return false, false }
+
+// Retire does nothing on this system.
+func (m *Mapping) Retire() {}
+
+// Revive does nothing on this system.
+func (m *Mapping) Revive() {}

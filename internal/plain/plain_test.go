@@ -1,3 +1,5 @@
+//lint:file-ignore U1000 the fields of these types are only reflected on
+
 package plain_test
 
 import (

@@ -2,6 +2,7 @@ package robust
 
 import (
 	"context"
+	"errors"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
@@ -9,34 +10,14 @@ import (
 
 // Take makes this process the holder of c if its word is old: the word becomes
 // the TID of one of the process's keepers, with bits. Otherwise it returns
-// ErrHeld and has changed nothing; ErrNoKeeper when the process cannot hold
-// cells at all. Uncontended and on a cell used before it is one CAS.
+// ErrHeld and has changed nothing. ErrNoKeeper: the process cannot hold cells
+// at all; ErrClosed: the memory is closed. On a cell used before it is one CAS.
 //
-// acquire: pairs with "release: cell" in Release.
+// old must not be a dead holder's word: see TakeOver.
+//
+// acquire: cell. Pairs with "release: cell" in free.
 func (c *Cell) Take(old, bits uint32) error {
-	tid := c.TID()
-	if tid == 0 {
-		return c.takeFirst(old, bits)
-	}
-	if !c.Word.CompareAndSwap(old, tid|bits) {
-		return ErrHeld
-	}
-	crashpoint.Hit("robust.taken")
-	c.Ident.StoreRelaxed(identWith(tid))
-	return nil
-}
-
-// takeFirst is Take for a cell that this process has not used before, or that
-// lies outside the arena.
-func (c *Cell) takeFirst(old, bits uint32) error {
-	if c.near() {
-		if _, err := c.link(); err != nil {
-			return err
-		}
-		crashpoint.Hit("robust.linked")
-		return c.Take(old, bits)
-	}
-	tid, err := c.takeForeign(old, bits)
+	tid, err := c.grab(old, bits)
 	if err != nil {
 		return err
 	}
@@ -44,16 +25,98 @@ func (c *Cell) takeFirst(old, bits uint32) error {
 	return nil
 }
 
+// grab is Take without the ident: from its CAS on this process holds c.
+func (c *Cell) grab(old, bits uint32) (tid uint32, err error) {
+	tid = c.TID()
+	if tid == 0 {
+		return c.grabFirst(old, bits)
+	}
+	if !c.Word.CompareAndSwap(old, tid|bits) {
+		return 0, ErrHeld
+	}
+	crashpoint.Hit("robust.taken")
+	if c.TID() != tid {
+		return c.grabbedLoose(tid)
+	}
+	return tid, nil
+}
+
+// grabFirst is grab for a cell that this process has not used before, or that
+// lies outside the arena.
+func (c *Cell) grabFirst(old, bits uint32) (tid uint32, err error) {
+	if !c.near() {
+		return c.takeForeign(old, bits)
+	}
+	if _, err := c.link(); err != nil {
+		return 0, err
+	}
+	crashpoint.Hit("robust.linked")
+	return c.grab(old, bits)
+}
+
+// grabbedLoose ends a grab that met a Forget: c's node is not in the list of
+// the keeper any more whose TID the word carries. It is linked again, or, if
+// the memory is closed, let go. (Forget takes the TID away before it reads the
+// word; grab writes the word before it reads the TID again.)
+func (c *Cell) grabbedLoose(was uint32) (tid uint32, err error) {
+	tid, err = c.link()
+	if err != nil {
+		c.free(c.Word.Load())
+		return 0, err
+	}
+	for tid != was {
+		w := c.Word.Load()
+		if c.Word.CompareAndSwap(w, w&^TIDMask|tid) {
+			break
+		}
+	}
+	return tid, nil
+}
+
+// TakeOver makes this process the holder of a cell whose word, w, says that its
+// holder has died, once no thread of that one can store any more. ErrHeld:
+// somebody else was faster; the context's error: the dead one has not ended.
+// Waiters stays set: those who sleep go on doing so.
+func (c *Cell) TakeOver(ctx context.Context, w uint32) error {
+	dead := ident(c.Ident.Load())
+	err := awaitGone(ctx, dead, func() bool { return c.Word.Load() != w })
+	if err != nil {
+		return err
+	}
+	crashpoint.Hit("robust.fenced")
+	tid, err := c.grab(w, Waiters)
+	if err != nil {
+		return err
+	}
+	// While this process waited, or was stopped, another one may have taken over
+	// and died in its turn. Its word is the same as the first one's, its ident
+	// is not, and it must be waited for too.
+	for {
+		now := ident(c.Ident.Load())
+		if now == dead {
+			break
+		}
+		dead = now
+		if err := awaitGone(ctx, dead, nil); err != nil {
+			c.Abandon()
+			return err
+		}
+	}
+	crashpoint.Hit("robust.takenover")
+	c.Ident.StoreRelaxed(identWith(tid))
+	return nil
+}
+
 // Release frees a cell that this process holds and wakes one sleeper if there
 // may be any. It returns false, and has done nothing, if the process does not
-// hold c.
+// hold c. The ident stays: should this process die before its last store has
+// been made, it says whom to wait for.
 func (c *Cell) Release() bool {
 	w := c.Word.Load()
 	tid := c.TID()
 	if tid == 0 || w&TIDMask != tid {
 		return c.releaseOther()
 	}
-	c.Ident.StoreRelaxed(0)
 	crashpoint.Hit("robust.releasing")
 	c.free(w)
 	return true
@@ -76,15 +139,11 @@ func (c *Cell) free(w uint32) {
 // taken through another mapping of the same memory.
 func (c *Cell) releaseOther() bool {
 	if !c.near() {
-		return c.releaseForeign(func() {
-			c.Ident.StoreRelaxed(0)
-			c.free(c.Word.Load())
-		})
+		return c.releaseForeign(func() { c.free(c.Word.Load()) })
 	}
-	if !ownTID(c.Word.Load() & TIDMask) {
+	if !c.Mine() {
 		return false
 	}
-	c.Ident.StoreRelaxed(0)
 	c.free(c.Word.Load())
 	return true
 }
@@ -95,10 +154,28 @@ func (c *Cell) Mine() bool {
 	return tid != 0 && (tid == c.TID() || ownTID(tid))
 }
 
+// Abandon leaves a cell that this process holds as a dead holder's, and wakes
+// everybody. It does nothing if the process does not hold c.
+func (c *Cell) Abandon() {
+	mark := func() {
+		w := c.Word.Load()
+		for c.Mine() && !c.Word.CompareAndSwap(w, Waiters|OwnerDied) {
+			w = c.Word.Load()
+		}
+	}
+	if c.near() {
+		mark()
+	} else {
+		c.releaseForeign(mark)
+	}
+	crashpoint.Hit("robust.abandoned")
+	futex.WakeAll(&c.Word)
+}
+
 // CheckOwner finds out whether c's holder still exists, and does the kernel's
 // work if it does not: the word is marked and all sleepers are woken. It
-// returns true when the cell is, or has been, marked. The look calls it, since
-// a mark can get lost.
+// returns true when the cell has been marked. The look calls it, since a mark
+// can get lost.
 func (c *Cell) CheckOwner() bool {
 	w := c.Word.Load()
 	if w&OwnerDied != 0 {
@@ -109,10 +186,10 @@ func (c *Cell) CheckOwner() bool {
 		return false
 	}
 	if !threadGone(tid) {
-		// The TID may be somebody else's by now; a Go holder said which
-		// process it is.
+		// The TID may be somebody else's by now; a Go holder said which process
+		// it is. A C holder did not, but writes its TID into Owner.
 		id := ident(c.Ident.Load())
-		if id.tid() != tid || !processGone(id.pid(), id.start()) {
+		if c.Owner.Load() == tid || id.tid() != tid || !id.replaced() {
 			return false
 		}
 	}
@@ -122,25 +199,24 @@ func (c *Cell) CheckOwner() bool {
 	return true
 }
 
-// LastHolder returns the Go process that took c last and has not released it;
-// PID 0 if there is none, as after a C holder. Once the word is marked, it is
-// the one whom a take-over must fence.
-func (c *Cell) LastHolder() Process {
-	id := ident(c.Ident.Load())
-	return Process{PID: id.pid(), Start: id.start()}
-}
-
 // AwaitGone waits until the process that died holding c cannot store to shared
-// memory any more. It returns at once if c is not a dead holder's (any more):
-// whoever took over has passed this fence.
-func (c *Cell) AwaitGone(ctx context.Context) error {
-	return awaitGone(ctx, func() (Process, bool) {
-		dead := c.LastHolder() // before the word: a living one's record means a living word
-		return dead, c.Word.Load()&OwnerDied != 0
+// memory any more, or c is not a dead holder's any more, or stop, asked now and
+// then, says so. stop may be nil.
+func (c *Cell) AwaitGone(ctx context.Context, stop func() bool) error {
+	err := awaitGone(ctx, ident(c.Ident.Load()), func() bool {
+		return c.Word.Load()&OwnerDied == 0 || stop != nil && stop()
 	})
+	if errors.Is(err, ErrHeld) {
+		return nil
+	}
+	return err
 }
 
-// OwnerPID returns the process that holds c: from the record that a Go holder
+// Gone says whether the process that died holding c cannot store to shared
+// memory any more.
+func (c *Cell) Gone() bool { return ident(c.Ident.Load()).gone() }
+
+// OwnerPID returns the process that holds c: from the ident that a Go holder
 // leaves, from /proc for a C holder. For tools: by the time it returns, the
 // cell may have another holder.
 func (c *Cell) OwnerPID() (pid int, held bool) {
@@ -149,37 +225,9 @@ func (c *Cell) OwnerPID() (pid int, held bool) {
 	if tid == 0 || w&OwnerDied != 0 {
 		return 0, false
 	}
-	if id := ident(c.Ident.Load()); id.tid() == tid {
+	if id := ident(c.Ident.Load()); id.tid() == tid && c.Owner.Load() != tid {
 		return int(id.pid()), true
 	}
 	pid, _ = processOf(tid)
 	return pid, true
 }
-
-// TakeFree is Take(0, 0) for the uncontended path of a lock, where tid is what
-// c.TID returned.
-func (c *Cell) TakeFree(tid uint32) bool {
-	if !c.Word.CompareAndSwap(0, tid) {
-		return false
-	}
-	crashpoint.Hit("robust.taken.free")
-	c.Ident.StoreRelaxed(identWith(tid))
-	return true
-}
-
-// Abandon leaves a cell that this process holds as a dead holder's. The record
-// goes too: no thread of this process stores on behalf of the cell any more.
-func (c *Cell) Abandon() {
-	mark := func() {
-		c.Ident.StoreRelaxed(0)
-		c.Word.Store(robustAbandoned)
-	}
-	if !c.near() {
-		c.releaseForeign(mark)
-		return
-	}
-	mark()
-}
-
-// robustAbandoned is the word of a dead holder for whom others may wait.
-const robustAbandoned = Waiters | OwnerDied

@@ -5,6 +5,8 @@ package robust
 import (
 	"fmt"
 	"unsafe"
+
+	"github.com/shmkit/shmkit/internal/mem"
 )
 
 // Forget takes the cells in b out of this process's robust lists. It must be
@@ -24,6 +26,21 @@ func Forget(b []byte) error {
 		return fmt.Errorf("forget memory with a lock that this process holds: %w", err)
 	}
 	return nil
+}
+
+// Unmap closes a mapping: its cells leave this process's robust lists, and zero
+// memory takes its place. ErrBusy, and nothing has changed, if the process holds
+// one of the cells.
+func Unmap(m *mem.Mapping) error {
+	m.Retire()
+	err := Forget(m.Bytes())
+	if err == nil {
+		err = m.Close()
+	}
+	if err != nil {
+		m.Revive()
+	}
+	return err
 }
 
 func identWith(tid uint32) uint64 { return selfIdent.Load() | uint64(tid)<<22 }

@@ -1,21 +1,25 @@
 package robust
 
-// Ident names the Go process that holds a cell, in one word: pid and keeper
-// TID (22 bits each: PID_MAX_LIMIT is 4194304) and the low 20 bits of the
-// process's start time. 0 means a C holder, or one who has just taken the cell
-// or is just leaving it.
+// ident names the Go process that took a cell last, in one word: pid and
+// keeper TID (22 bits each: PID_MAX_LIMIT is 4194304) and the low 20 bits of
+// the process's start time. It stays when the cell is released. So it is a
+// dead holder's only if that keeper is gone; while it lives, the dead one was a
+// C program, or had not yet begun to act.
 type ident uint64
 
+const (
+	idBits    = 22
+	idMask    = 1<<idBits - 1
+	startMask = 1<<20 - 1
+)
+
 func newIdent(pid, tid uint32, start uint64) ident {
-	return ident(uint64(pid)&0x3fffff | uint64(tid)&0x3fffff<<22 | start<<44)
+	return ident(uint64(pid)&idMask | uint64(tid)&idMask<<idBits | start<<(2*idBits))
 }
 
-func (i ident) pid() uint32   { return uint32(i & 0x3fffff) }
-func (i ident) tid() uint32   { return uint32(i >> 22 & 0x3fffff) }
-func (i ident) start() uint64 { return uint64(i >> 44) }
-
-// startMask are the bits of a start time that an ident carries.
-const startMask = 1<<20 - 1
+func (i ident) pid() uint32   { return uint32(i & idMask) }
+func (i ident) tid() uint32   { return uint32(i >> idBits & idMask) }
+func (i ident) start() uint64 { return uint64(i >> (2 * idBits)) }
 
 // sameStart compares start times of which one may have come from an ident.
 func sameStart(a, b uint64) bool { return a&startMask == b&startMask }

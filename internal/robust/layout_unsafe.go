@@ -29,13 +29,13 @@ const KindRobustShared = 0x90
 //	off size field   written by
 //	  0   4  Word    holder, waiters, kernel
 //	  4   4  count   C peers only
-//	  8   4  Owner   C peers; Go clears it in a repair
+//	  8   4  Owner   C peers: their TID while they hold it; Go clears it in a repair
 //	 12   4  users   C peers only
 //	 16   4  Kind    initialiser
 //	 20   4  spins   nobody
 //	 24   8  prev    C peers; Go outside the arena (always 0)
 //	 32   8  next    C peers; Go outside the arena; the robust-list entry
-//	 40   8  Ident   Go holder after taking, 0 before release
+//	 40   8  Ident   Go holder after taking; it stays when the cell is released
 type Cell struct {
 	_     structs.HostLayout
 	Word  mem.Uint32
@@ -49,20 +49,17 @@ type Cell struct {
 	Ident mem.Uint64
 }
 
-// Presence is a cell that a process holds for as long as it takes part, and a
-// record of which process that is.
+// Presence is a cell that a process holds for as long as it takes part.
 //
-//	off size field   written by
-//	  0  48  Cell    see there; Word always carries Waiters while held
-//	 48   4  pid     holder; 0: nobody to fence
-//	 52   4          unused
-//	 56   8  start   holder: start time of pid in clock ticks after boot
+//	off size field    written by
+//	  0  48 Cell      see there; Word always carries Waiters while held
+//	 48   4 Arrivals  holder: how often somebody has come, or given his part away
+//	 52  12           unused
 type Presence struct {
 	_ structs.HostLayout
 	Cell
-	pid   mem.Uint32
-	_     uint32
-	start mem.Uint64
+	Arrivals mem.Uint32
+	_        [12]byte
 }
 
 // The table above holds on every supported system.
@@ -73,5 +70,5 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.next)-32]
 	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.Ident)-40]
 	_ = [1]struct{}{}[unsafe.Sizeof(Presence{})-64]
-	_ = [1]struct{}{}[unsafe.Offsetof(Presence{}.start)-56]
+	_ = [1]struct{}{}[unsafe.Offsetof(Presence{}.Arrivals)-48]
 )

@@ -3,6 +3,7 @@
 package robust
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -50,22 +51,25 @@ func (c *Cell) Spinner() *futex.Spinner {
 // link hangs c's node into a keeper's list and returns the keeper's TID.
 func (c *Cell) link() (uint32, error) {
 	n := (*node)(mem.Shadow(unsafe.Pointer(c)))
+	linking.Lock()
+	defer linking.Unlock()
+	if tid := n.tid.Load(); tid != 0 { // another goroutine was faster
+		return tid, nil
+	}
+	live, truncatable := mem.Find(unsafe.Pointer(c))
+	if !live {
+		return 0, ErrClosed
+	}
 	kind := sealed
-	if mem.Truncatable(unsafe.Pointer(c)) {
+	if truncatable {
 		kind = shrinkable
 	}
 	k, err := keeperWithRoom(kind, shadowOffset())
 	if err != nil {
 		return 0, err
 	}
-	linking.Lock()
-	defer linking.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if tid := n.tid.Load(); tid != 0 { // another goroutine was faster
-		k.linked--
-		return tid, nil
-	}
 	// The kernel may walk the list at any moment, on another processor: the
 	// node must be whole before it is in the list, and in the list before
 	// anybody writes the TID into the cell.
@@ -75,6 +79,9 @@ func (c *Cell) link() (uint32, error) {
 	return k.tid, nil
 }
 
+// linking lets one goroutine at a time decide in which list a node hangs.
+var linking sync.Mutex
+
 // forgetNear takes the nodes of cells in [from, to) out of the lists. If this
 // process holds one of the cells it changes nothing and returns ErrBusy.
 func forgetNear(from, to uintptr) error {
@@ -83,44 +90,66 @@ func forgetNear(from, to uintptr) error {
 	defer linking.Unlock()
 	for _, kind := range []int{sealed, shrinkable} {
 		for _, k := range keepersOf(kind) {
-			if k.holdsBetween(from, to, d) {
-				return ErrBusy
+			if err := k.forget(from+d, to+d, d); err != nil {
+				return err
 			}
-		}
-	}
-	for _, kind := range []int{sealed, shrinkable} {
-		for _, k := range keepersOf(kind) {
-			k.unlinkBetween(from+d, to+d)
 		}
 	}
 	return nil
 }
 
-// linking lets one goroutine at a time decide in which list a node hangs.
-var linking sync.Mutex
-
-func (k *keeper) holdsBetween(from, to, d uintptr) bool {
+// forget takes this keeper's nodes in [from, to) out of its list, unless the
+// keeper holds one of the cells, which lie d before. Whoever takes a cell
+// meanwhile finds the TID gone and comes to link, where linking makes it wait.
+func (k *keeper) forget(from, to, d uintptr) (err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	var found []*node
 	for at := k.head.next.Load(); at != k.end(); at = nodeAt(at).next.Load() {
-		if a := uintptr(at) - d; a >= from && a < to {
-			if cellAt(a).Word.Load()&TIDMask == k.tid {
-				return true
-			}
+		if uintptr(at) >= from && uintptr(at) < to {
+			found = append(found, nodeAt(at))
+			nodeAt(at).tid.Store(0)
 		}
 	}
-	return false
+	forgotten := false
+	defer func() {
+		for _, n := range found {
+			if !forgotten {
+				n.tid.Store(k.tid)
+			}
+		}
+	}()
+	for _, n := range found {
+		if k.holds(cellOf(n, d)) {
+			return ErrBusy
+		}
+	}
+	forgotten = true
+	k.unlink(from, to)
+	return nil
 }
 
-func (k *keeper) unlinkBetween(from, to uintptr) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// holds says whether c's word carries the keeper's TID. A word that went with the
+// end of a truncated file carries nobody's, and its node has to leave the list
+// before the shadow goes.
+func (k *keeper) holds(c *Cell) (held bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+		}
+	}()
+	return c.Word.Load()&TIDMask == k.tid
+}
+
+func (k *keeper) unlink(from, to uintptr) {
 	link := &k.head.next
 	for at := link.Load(); at != k.end(); {
 		n := nodeAt(at)
 		at = n.next.Load()
 		if p := uintptr(unsafe.Pointer(n)); p >= from && p < to {
-			n.tid.Store(0)
 			link.StoreRelease(at)
 			k.linked--
 		} else {
@@ -129,5 +158,5 @@ func (k *keeper) unlinkBetween(from, to uintptr) {
 	}
 }
 
-func nodeAt(a uint64) *node  { return (*node)(unsafe.Add(nil, uintptr(a))) }
-func cellAt(a uintptr) *Cell { return (*Cell)(unsafe.Add(nil, a)) }
+func nodeAt(a uint64) *node           { return (*node)(unsafe.Add(nil, uintptr(a))) }
+func cellOf(n *node, d uintptr) *Cell { return (*Cell)(unsafe.Add(unsafe.Pointer(n), -int(d))) }

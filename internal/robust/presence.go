@@ -35,6 +35,7 @@ func StateOf(word uint32) State {
 func (p *Presence) Join(ctx context.Context) error {
 	for {
 		w := p.Word.Load()
+		var err error
 		switch StateOf(w) {
 		case Present:
 			if !p.CheckOwner() {
@@ -42,117 +43,101 @@ func (p *Presence) Join(ctx context.Context) error {
 			}
 			continue
 		case Dead:
-			if err := p.AwaitGone(ctx); err != nil {
-				return err
-			}
-			crashpoint.Hit("robust.presence.fenced")
+			err = p.TakeOver(ctx, w)
+		case Vacant:
+			err = p.Take(w, Waiters)
 		}
-		err := p.Take(w, Waiters)
 		if errors.Is(err, ErrHeld) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		return p.joined()
+		p.announce()
+		return nil
 	}
 }
 
-// joined writes the record and tells those who wait for somebody to come.
-func (p *Presence) joined() error {
-	me, err := Self()
-	if err != nil {
-		return err
-	}
+// announce tells those who wait for somebody to come.
+func (p *Presence) announce() {
 	crashpoint.Hit("robust.presence.claimed")
-	p.pid.Store(0)
-	crashpoint.Hit("robust.presence.unnamed")
-	p.start.Store(me.Start)
-	p.pid.Store(me.PID)
-	crashpoint.Hit("robust.presence.named")
+	p.Arrivals.Add(1)
+	crashpoint.Hit("robust.presence.counted")
 	futex.WakeAll(&p.Word)
-	return nil
-}
-
-// record returns whom a take-over must fence.
-func (p *Presence) record() Process {
-	pid := p.pid.Load()
-	return Process{PID: pid, Start: p.start.Load()}
-}
-
-// AwaitGone waits until the process whose presence is Dead cannot store to
-// shared memory any more. It returns at once if the presence is not Dead (any
-// more): whoever took over has passed this fence.
-func (p *Presence) AwaitGone(ctx context.Context) error {
-	return awaitGone(ctx, func() (Process, bool) {
-		dead := p.record() // before the word: a living one's record means a living word
-		return dead, StateOf(p.Word.Load()) == Dead
-	})
-}
-
-// PID returns the process that takes part, 0 if none is named.
-func (p *Presence) PID() int {
-	if StateOf(p.Word.Load()) != Present {
-		return 0
-	}
-	return int(p.pid.Load())
 }
 
 // Leave ends this process's part and wakes everybody who watches. It does
 // nothing if the process takes no part.
 func (p *Presence) Leave() {
-	if !p.Mine() {
-		return
-	}
-	p.pid.Store(0)
-	crashpoint.Hit("robust.presence.leaving")
 	if p.Release() {
 		crashpoint.Hit("robust.presence.left")
 		futex.WakeAll(&p.Word)
 	}
 }
 
-// Entrust prepares the handing of this process's part to a child, and returns
-// the word by which the child finds it. Until the child adopts it, this
-// process holds it in trust, and must not act in it any more: with no record,
-// nobody will fence.
-func (p *Presence) Entrust() (word uint32, err error) {
+// PID returns the process that takes part, 0 if none is known.
+func (p *Presence) PID() int {
+	pid, _ := p.OwnerPID()
+	return pid
+}
+
+// A Trust names a part that its holder has given to a child which has not yet
+// taken it up. It is of no use once anybody has joined since.
+type Trust struct{ Word, Arrivals uint32 }
+
+// Entrust prepares the handing of this process's part to a child. Until the
+// child adopts it, this process holds it in trust, and must not act in it any
+// more. ErrBusy: the process has no part to give.
+func (p *Presence) Entrust() (Trust, error) {
 	if !p.Mine() {
-		return 0, ErrBusy
+		return Trust{}, ErrBusy
 	}
-	p.pid.Store(0)
-	word = p.Word.Load()
+	t := Trust{Word: p.Word.Load(), Arrivals: p.Arrivals.Add(1)}
 	if !p.near() {
 		p.releaseForeign(func() {}) // the child links the same node
 	}
-	return word, nil
+	return t, nil
 }
 
-// Reclaim undoes Entrust, when the child was never started.
-func (p *Presence) Reclaim() error {
-	if !p.near() {
-		return p.Adopt(context.Background(), p.Word.Load())
-	}
-	return p.joined()
-}
+// holds says whether nobody has joined since t was made.
+func (p *Presence) holds(t Trust) bool { return p.Arrivals.Load() == t.Arrivals }
 
-// Adopt takes over what another process held in trust under word. If that one
-// has died meanwhile, Adopt is Join.
-func (p *Presence) Adopt(ctx context.Context, word uint32) error {
-	err := p.Take(word, Waiters)
-	if err == nil {
-		return p.joined()
+// Adopt takes over what another process held in trust. If that one has died
+// meanwhile, or taken it back, Adopt is Join.
+func (p *Presence) Adopt(ctx context.Context, t Trust) error {
+	if !p.holds(t) || StateOf(t.Word) != Present {
+		return p.Join(ctx)
 	}
+	err := p.Take(t.Word, Waiters)
 	if errors.Is(err, ErrHeld) {
 		return p.Join(ctx)
+	}
+	if err == nil {
+		p.announce()
 	}
 	return err
 }
 
-// Disown marks a part that was held in trust for a child as a dead process's,
-// because the child has ended; it does nothing if the child has adopted it.
-func (p *Presence) Disown(word uint32) {
-	if p.Word.CompareAndSwap(word, Waiters|OwnerDied) {
+// Reclaim takes back what was entrusted, when the child was never started.
+// ErrBusy: it is not in trust any more.
+func (p *Presence) Reclaim(t Trust) error {
+	if !p.holds(t) || p.Word.Load() != t.Word {
+		return ErrBusy
+	}
+	if !p.near() {
+		if err := p.Take(t.Word, Waiters); err != nil {
+			return ErrBusy
+		}
+	}
+	p.Arrivals.Add(1)
+	return nil
+}
+
+// Disown marks a part that was held in trust as a dead process's, because the
+// child has ended. It does nothing if the child had adopted it, whatever has
+// become of it since.
+func (p *Presence) Disown(t Trust) {
+	if p.holds(t) && p.Word.CompareAndSwap(t.Word, Waiters|OwnerDied) {
 		crashpoint.Hit("robust.presence.disowned")
 		futex.WakeAll(&p.Word)
 	}

@@ -2,7 +2,10 @@
 
 package robust
 
-import "github.com/shmkit/shmkit/internal/futex"
+import (
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+)
 
 // Simulation says who exists while package explore runs simulated processes.
 // Each has one keeper, whose TID is also the process's pid; the explorer does
@@ -21,6 +24,9 @@ func Self() (Process, error) { return Process{PID: Explorer.TID(), Start: 1}, ni
 // Forget has nothing to forget: simulated processes have no lists.
 func Forget(b []byte) error { return nil }
 
+// Unmap closes a mapping.
+func Unmap(m *mem.Mapping) error { return m.Close() }
+
 // OnKeeper runs f.
 func OnKeeper(f func()) error {
 	f()
@@ -38,8 +44,9 @@ func (c *Cell) link() (uint32, error)                        { return c.TID(), n
 func (c *Cell) takeForeign(old, bits uint32) (uint32, error) { return 0, ErrNoKeeper }
 func (c *Cell) releaseForeign(free func()) bool              { return false }
 
-func identWith(tid uint32) uint64               { return uint64(newIdent(tid, tid, 1)) }
-func ownTID(tid uint32) bool                    { return tid == Explorer.TID() }
-func threadGone(tid uint32) bool                { return Explorer.Gone(tid) }
-func processGone(pid uint32, start uint64) bool { return pid == 0 || Explorer.Gone(pid) }
-func processOf(tid uint32) (int, bool)          { return int(tid), true }
+func identWith(tid uint32) uint64      { return uint64(newIdent(tid, tid, 1)) }
+func ownTID(tid uint32) bool           { return tid == Explorer.TID() }
+func threadGone(tid uint32) bool       { return Explorer.Gone(tid) }
+func (i ident) gone() bool             { return true }
+func (i ident) replaced() bool         { return Explorer.Gone(i.pid()) }
+func processOf(tid uint32) (int, bool) { return int(tid), true }

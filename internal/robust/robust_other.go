@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
 )
 
 // Self is not available on this system.
@@ -13,6 +14,9 @@ func Self() (Process, error) { return Process{}, errors.ErrUnsupported }
 
 // Forget has nothing to forget on this system.
 func Forget(b []byte) error { return nil }
+
+// Unmap closes a mapping.
+func Unmap(m *mem.Mapping) error { return m.Close() }
 
 // OnKeeper is not available on this system.
 func OnKeeper(f func()) error { return errors.ErrUnsupported }
@@ -28,8 +32,9 @@ func (c *Cell) link() (uint32, error)                        { return 0, errors.
 func (c *Cell) takeForeign(old, bits uint32) (uint32, error) { return 0, errors.ErrUnsupported }
 func (c *Cell) releaseForeign(free func()) bool              { return false }
 
-func identWith(tid uint32) uint64               { return 0 }
-func ownTID(tid uint32) bool                    { return false }
-func threadGone(tid uint32) bool                { return false }
-func processGone(pid uint32, start uint64) bool { return false }
-func processOf(tid uint32) (int, bool)          { return 0, false }
+func identWith(tid uint32) uint64      { return 0 }
+func ownTID(tid uint32) bool           { return false }
+func threadGone(tid uint32) bool       { return false }
+func (i ident) gone() bool             { return true }
+func (i ident) replaced() bool         { return false }
+func processOf(tid uint32) (int, bool) { return 0, false }

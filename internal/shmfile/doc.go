@@ -9,10 +9,11 @@
 // Create returns, so a full /dev/shm is an error there and not a SIGBUS later.
 //
 // Every process that opens a named object through this package holds a read
-// lock (F_OFD_SETLK) on a range beyond its end for as long as the descriptor,
-// or one inherited from it, is open. Create with Replace takes the write lock
-// and so finds out whether somebody uses the object. Programs that open the
-// file by other means, such as Python, take no lock and are not noticed.
+// lock (F_OFD_SETLK) on a byte beyond its end for as long as the descriptor, one
+// inherited from it, or a mapping made through them exists. Create with Replace
+// takes the write lock and so finds out whether somebody uses the object.
+// Programs that open the file by other means, such as Python, take no lock and
+// are not noticed.
 //
 // All functions may be called concurrently, in any number of processes. When a
 // process dies at any point, what it had published stays, what it had not

@@ -14,8 +14,8 @@ import (
 // Who opens a named object read-locks the byte lockBase + its pid, which lies
 // beyond the end of any file; Replace write-locks them all, and F_OFD_GETLK
 // tells it by the byte who stands in its way. The locks belong to the open file
-// description, so a child that inherits the descriptor keeps the object in use,
-// and a death lets go of it.
+// description: a child that inherits the descriptor keeps the object in use, so
+// does a mapping whose descriptor is closed, and a death lets go of it.
 const lockBase = 1 << 60
 
 func lock(fd uintptr, kind int16, start, length int64) error {

@@ -1,0 +1,60 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Returned by Start. After each of them no child runs on.
+var (
+	// ErrNoMain means that the program does not call Main, or not before this
+	// Start. A child is the same program started again: without Main it would
+	// do the whole program's work a second time.
+	ErrNoMain = errors.New("proc.Main has not been called at the start of the program")
+
+	// ErrNotRegistered means that the child knows no function of that name:
+	// Register ran in the parent only, or after Main.
+	ErrNotRegistered = errors.New("function is not registered in the child")
+
+	// ErrArgument means that the argument cannot travel: it holds a channel, a
+	// function or an object that stays in its process, or the child could not
+	// make its own copy of it.
+	ErrArgument = errors.New("argument cannot travel")
+)
+
+// Returned by the methods of a Process.
+var (
+	// ErrRunning is returned by Close while the process runs.
+	ErrRunning = errors.New("process is still running")
+
+	// ErrSelf is returned by methods of Current that make sense only for
+	// another process.
+	ErrSelf = errors.New("process cannot wait for itself")
+
+	// ErrClosed is returned after Close.
+	ErrClosed = os.ErrClosed
+
+	// ErrStatusLost means that the process has ended but somebody else in this
+	// program collected its exit status, by waiting for any child.
+	ErrStatusLost = errors.New("exit status was collected elsewhere")
+)
+
+// An ExitError says how a process ended that did not end well.
+type ExitError struct {
+	Name string
+	PID  int
+	// Code is the exit code, or the negative number of the signal that killed
+	// the process.
+	Code int
+	// Signal is the signal that killed the process, 0 for none.
+	Signal syscall.Signal
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("process %s (pid %d) was killed by signal %d (%v)", e.Name, e.PID, int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("process %s (pid %d) exited with code %d", e.Name, e.PID, e.Code)
+}

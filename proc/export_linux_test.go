@@ -1,0 +1,22 @@
+package proc
+
+import "testing"
+
+// RefusePidFDs runs the rest of the test as if the kernel had no pidfds.
+func RefusePidFDs(t *testing.T) {
+	refusePidFDs = true
+	t.Cleanup(func() { refusePidFDs = false })
+}
+
+// ControlEnv is the variable that must never reach a grandchild.
+const ControlEnv = controlEnv
+
+// NotOurs returns a process whose status the kernel does not give to us: there is
+// none of that number.
+func NotOurs() *Process {
+	p := &Process{pid: 1 << 30, name: "not ours", done: make(chan struct{})}
+	if p.reap() {
+		close(p.done)
+	}
+	return p
+}

@@ -1,0 +1,153 @@
+package ringbuf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+)
+
+// Waiting. The side that waits sets its sleep flag, reads the other's index
+// once more, and sleeps on the flag and on the other's presence. The side that
+// publishes stores its index, reads the flag, and if it is set clears it and
+// wakes, both in one system call. For this to be safe one of the two must fence
+// between its store and its load. The sleeper does it for both
+// (futex.HeavyFence), so that publishing is one plain store; where the kernel
+// has no such fence, or the strategy is Block and somebody is woken nearly
+// every time, the publisher fences itself.
+//
+// Death. A publisher that is killed before it has woken the sleeper leaves its
+// presence marked, and the sleeper sleeps on that too.
+
+// publish stores an index of this end's.
+//
+// release: index. Pairs with "acquire: index" where the other end reads it.
+func (e *end) publish(index *mem.Uint64, v uint64) {
+	e.told.ReleaseMerge()
+	if e.fenced {
+		index.Store(v)
+	} else {
+		index.StoreRelease(v)
+	}
+	crashpoint.Hit("ring.published")
+}
+
+// wakePeer wakes the other end, which sleeps.
+func (e *end) wakePeer() {
+	crashpoint.Hit("ring.waking")
+	_ = futex.WakeClear(e.peerFlag) // a fault means the file is gone, and the sleeper with it
+	crashpoint.Hit("ring.woken")
+}
+
+// peer is what was last read of the other's presence.
+type peer struct {
+	arrivals uint32 // read first: else it could count one who came after word was read
+	word     uint32
+}
+
+func (e *end) seePeer() peer {
+	p := peer{e.theirs.Arrivals.Load(), e.theirs.Word.Load()}
+	e.heard.Acquire()
+	return p
+}
+
+// gone says whether the role is vacant after somebody had it, or its holder died.
+func (p peer) gone() bool {
+	return robust.StateOf(p.word) == robust.Vacant && p.arrivals != 0 || p.died()
+}
+
+func (p peer) died() bool { return robust.StateOf(p.word) == robust.Dead }
+
+// patience is one wait: it spins first and sleeps then.
+type patience struct {
+	rounds uint32
+	begun  bool
+}
+
+// spinChecks is how many rounds pass between two looks at the context and the
+// peer while spinning without end.
+const spinChecks = 1024
+
+// ownerChecks is how many such looks pass between two questions to the kernel
+// whether the peer still exists: some ten milliseconds.
+const ownerChecks = 1024
+
+// await waits until e.ready, the peer's presence differs from seen, or the end
+// is closed; it may return for no reason. The error is the context's, the
+// system's, or ErrClosed.
+func (e *end) await(ctx context.Context, w *patience, seen peer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !w.begun {
+		w.begun = true
+		if e.strategy != Block {
+			w.rounds = e.spin.Rounds()
+		}
+		if w.rounds > 0 && e.strategy == Spin {
+			w.rounds = spinChecks
+		}
+	}
+	if w.rounds > 0 {
+		for n := w.rounds; n > 0; n-- {
+			if e.ready() {
+				e.spin.Won()
+				return nil
+			}
+			mem.Pause(1)
+		}
+		if e.strategy == Spin {
+			e.lookUp()
+		} else {
+			w.rounds = 0
+		}
+	} else if err := e.sleep(ctx, w, seen); err != nil {
+		return err
+	}
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// lookUp is what an end that spins without end does now and then.
+func (e *end) lookUp() {
+	runtime.Gosched()
+	if e.checks++; e.checks%ownerChecks == 0 {
+		e.theirs.CheckOwner()
+	}
+}
+
+// sleep announces that this end sleeps, and does.
+func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
+	e.flag.Store(1)
+	crashpoint.Hit("ring.announced")
+	if e.strategy != Block {
+		futex.HeavyFence()
+	}
+	news := func() bool { return e.ready() || e.seePeer() != seen }
+	if news() || e.closed.Load() {
+		e.flag.Store(0)
+		return nil
+	}
+	began := time.Now()
+	err := futex.SleepAny(ctx,
+		[]futex.Word{{Addr: e.flag, Val: 1}, {Addr: &e.theirs.Word, Val: seen.word}},
+		func() bool { return news() || !seen.died() && e.theirs.CheckOwner() })
+	e.flag.Store(0)
+	crashpoint.Hit("ring.awake")
+	e.spin.Slept(time.Since(began))
+	if e.strategy == Hybrid {
+		w.rounds = min(e.spin.Rounds(), 64)
+	}
+	if errors.Is(err, futex.ErrFault) {
+		return fmt.Errorf("%w: %w", ErrTruncated, err)
+	}
+	return err
+}

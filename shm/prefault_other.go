@@ -1,0 +1,7 @@
+//go:build !linux
+
+package shm
+
+import "errors"
+
+func prefault(b []byte, readOnly bool) error { return errors.ErrUnsupported }

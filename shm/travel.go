@@ -1,0 +1,106 @@
+package shm
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/shmkit/shmkit/internal/handle"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// send puts the attachment among the handles of the message under way.
+func (a *attachment) send() ([]byte, error) {
+	if !a.open.Load() {
+		return nil, fmt.Errorf("send %s: %w", a, ErrClosed)
+	}
+	ref, err := handle.Put(handle.Handle{Kind: "shm." + a.kind, Name: a.name, File: a.file}, handle.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("send %s: %w", a, err)
+	}
+	return ref, nil
+}
+
+// receive takes over the file of the handle that ref stands for.
+func (a *attachment) receive(kind string, ref []byte) (name string, f *os.File, err error) {
+	if a.m != nil {
+		return "", nil, fmt.Errorf("receive into %s: %w", a, ErrBusy)
+	}
+	h, err := handle.Get(ref)
+	if err != nil {
+		return "", nil, fmt.Errorf("receive %s: %w", kind, err)
+	}
+	switch {
+	case h.Kind != "shm."+kind:
+		err = fmt.Errorf("%w: %s", ErrKind, h.Kind)
+	case h.File == nil:
+		err = fmt.Errorf("%w: it came without a descriptor", ErrCorrupt)
+	case h.Name != "":
+		err = shmfile.CheckName(h.Name)
+	}
+	if err != nil {
+		if h.File != nil {
+			h.File.Close()
+		}
+		return "", nil, fmt.Errorf("receive %s: %w", kind, err)
+	}
+	return h.Name, h.File, nil
+}
+
+// receiveShape receives an object of a shape.
+func (a *attachment) receiveShape(s shape, ref []byte) (n int, err error) {
+	name, f, err := a.receive(s.kind.String(), ref)
+	if err != nil {
+		return 0, err
+	}
+	return a.identify(name, f, s)
+}
+
+// MarshalBinary is called when the segment is an argument of another process,
+// which gets a handle of its own. It returns ErrNotTravelling anywhere else.
+func (s *Segment) MarshalBinary() ([]byte, error) { return s.send() }
+
+// UnmarshalBinary attaches a new Segment to the one that arrived.
+func (s *Segment) UnmarshalBinary(ref []byte) error {
+	name, f, err := s.receive("segment", ref)
+	if err != nil {
+		return err
+	}
+	return s.attachRaw(name, f)
+}
+
+// MarshalBinary is called when the object is an argument of another process,
+// which gets a handle of its own. It returns ErrNotTravelling anywhere else.
+func (o *Object[T]) MarshalBinary() ([]byte, error) { return o.send() }
+
+// UnmarshalBinary attaches a new Object to the one that arrived.
+func (o *Object[T]) UnmarshalBinary(ref []byte) error {
+	_, err := o.receiveShape(objectShape[T](), ref)
+	return err
+}
+
+// MarshalBinary is called when the value is an argument of another process,
+// which gets a handle of its own. It returns ErrNotTravelling anywhere else.
+func (v *Value[T]) MarshalBinary() ([]byte, error) { return v.send() }
+
+// UnmarshalBinary attaches a new Value to the one that arrived.
+func (v *Value[T]) UnmarshalBinary(ref []byte) error {
+	if _, err := v.receiveShape(valueShape[T](), ref); err != nil {
+		return err
+	}
+	v.place()
+	return nil
+}
+
+// MarshalBinary is called when the array is an argument of another process,
+// which gets a handle of its own. It returns ErrNotTravelling anywhere else.
+func (a *Array[T]) MarshalBinary() ([]byte, error) { return a.send() }
+
+// UnmarshalBinary attaches a new Array to the one that arrived.
+func (a *Array[T]) UnmarshalBinary(ref []byte) error {
+	n, err := a.receiveShape(arrayShape[T](0), ref)
+	if err != nil {
+		return err
+	}
+	a.place(n)
+	return nil
+}
