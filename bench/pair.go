@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+)
+
+// pair is a contender in Go: two processes of this program, or one if it has
+// no side b. Side a measures, and is done when it returns; side b serves and
+// is killed then, if it has not ended itself.
+type pair struct {
+	name string
+	a, b func(o *order) (*outcome, error)
+	link func(o *order) (*link, error) // makes what connects them; may be nil
+	tidy func(name string)             // removes the names of an interrupted trial; may be nil
+	wrap func(cmd *exec.Cmd)           // changes how side a is started; may be nil
+}
+
+func (p *pair) missing(*rig) string { return "" }
+
+var errPeerLeft = errors.New("the serving side ended too early")
+
+func (p *pair) run(ctx context.Context, r *rig, t trial) (_ *outcome, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ctx, stop := context.WithTimeout(ctx, watchdog)
+	defer stop()
+	o := order{Contender: p.name, Job: t.job, Size: t.size, Name: r.name(), Timing: t.timing}
+	if p.tidy != nil {
+		defer p.tidy(o.Name)
+	}
+	l := &link{}
+	if p.link != nil {
+		if l, err = p.link(&o); err != nil {
+			return nil, err
+		}
+	}
+	defer l.close()
+	a, err := p.start(ctx, r, o, "a", t.place, l.a)
+	if err != nil {
+		return nil, err
+	}
+	if p.b == nil || o.alone() {
+		return a.result(ctx)
+	}
+	b, err := p.start(ctx, r, o, "b", t.place, l.b)
+	l.close() // so that a side hears it when the other one ends
+	if err != nil {
+		cancel(err)
+		_, _ = a.result(ctx)
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := b.cmd.Wait()
+		if err != nil {
+			err = fmt.Errorf("%w: %w: %s", errPeerLeft, err, bytes.TrimSpace(b.stderr.Bytes()))
+			cancel(err)
+		}
+		ended <- err
+	}()
+	out, err := a.result(ctx)
+	cancel(nil)
+	<-ended
+	return out, err
+}
+
+// peer is one running side.
+type peer struct {
+	cmd            *exec.Cmd
+	stdout, stderr bytes.Buffer
+}
+
+// start starts one side.
+func (p *pair) start(ctx context.Context, r *rig, o order, side string, at placement, files []*os.File) (*peer, error) {
+	cpu := at.cpuA
+	if side == "b" {
+		cpu = at.cpuB
+	}
+	o.Side, o.CPU = side, -1
+	if at.name == diffCores {
+		// Bound from the first instruction, a side would believe in a machine with
+		// one processor, and not spin.
+		o.CPU, cpu = cpu, -1
+	}
+	arg, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &peer{cmd: exec.CommandContext(ctx, r.self, peerCommand, string(arg))}
+	if p.wrap != nil {
+		p.wrap(s.cmd)
+	}
+	s.cmd.ExtraFiles = files
+	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
+	if err := r.start(s.cmd, cpu); err != nil {
+		return nil, fmt.Errorf("start side %s: %w", side, err)
+	}
+	return s, nil
+}
+
+// result waits for the measuring side. When it failed because ctx ended, the
+// error says why ctx did.
+func (s *peer) result(ctx context.Context) (*outcome, error) {
+	if err := s.cmd.Wait(); err != nil {
+		if why := context.Cause(ctx); why != nil {
+			return nil, why
+		}
+		return nil, fmt.Errorf("the measuring side failed: %w: %s", err, bytes.TrimSpace(s.stderr.Bytes()))
+	}
+	return readOutcome(&s.stdout)
+}
+
+// link is what connects two sides: descriptors for each.
+type link struct {
+	a, b  []*os.File
+	extra io.Closer // what they belong to; nil if they are to be closed themselves
+}
+
+// close closes the parent's copies. It may be called again.
+func (l *link) close() {
+	if l.extra != nil {
+		_ = l.extra.Close()
+		return
+	}
+	for _, f := range slices.Concat(l.a, l.b) {
+		_ = f.Close()
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// peerCommand, as the first argument, makes this program one side of a trial;
+// the second is the order.
+const peerCommand = "__peer"
+
+// order tells a peer process what to do.
+type order struct {
+	Contender string `json:"contender"`
+	Job       string `json:"job"`
+	Side      string `json:"side"` // "a" measures, "b" serves until it is killed
+	Size      int    `json:"size"`
+	Name      string `json:"name"` // for shared objects of this trial
+	CPU       int    `json:"cpu"`  // to bind all threads to, after the start; below zero: none
+	Timing    timing `json:"timing"`
+}
+
+// measure measures run, which does n operations of the job.
+func (o *order) measure(run func(n int) error) (*outcome, error) {
+	return measure(o.Timing, o.Job == jobLatency, run)
+}
+
+// alone says whether the job is one process's.
+func (o *order) alone() bool {
+	return o.Job != jobLatency && o.Job != jobThroughput && o.Job != jobBatch && o.Job != jobZeroCopy && o.Job != jobContended
+}
+
+// file returns the i-th descriptor that the parent passed.
+func (o *order) file(i int) *os.File { return os.NewFile(uintptr(3+i), fmt.Sprintf("peer file %d", i)) }
+
+// peerMain is main in a peer process.
+func peerMain(arg string) error {
+	var o order
+	if err := json.Unmarshal([]byte(arg), &o); err != nil {
+		return fmt.Errorf("read the order: %w", err)
+	}
+	p, ok := pairs[o.Contender]
+	if !ok {
+		return fmt.Errorf("no contender is called %q", o.Contender)
+	}
+	if o.CPU >= 0 {
+		runtime.GOMAXPROCS(runtime.NumCPU()) // or the runtime would follow the binding within a second
+		if err := pinThreads(o.CPU); err != nil {
+			return err
+		}
+	}
+	side := p.a
+	if o.Side == "b" {
+		side = p.b
+	}
+	out, err := side(&o)
+	if err != nil || out == nil {
+		return err
+	}
+	return writeOutcome(os.Stdout, out)
+}

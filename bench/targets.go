@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+)
+
+// target is one promise about speed: a comparison of two contenders of one
+// scene, paired round by round.
+type target struct {
+	text              string
+	suite, scene      string
+	size              int
+	contender, versus string // versus "": the contender's own value
+	kind              comparison
+	limit             float64
+}
+
+// comparison says what of contender c and baseline b is held against the limit.
+type comparison int
+
+const (
+	atMostTimes  comparison = iota // c / b at most the limit
+	atLeastTimes                   // c / b at least
+	timesFaster                    // b / c at least, for times
+	atMostPlus                     // c - b at most, ns
+	atMost                         // c at most
+)
+
+func (k comparison) atLeast() bool { return k == atLeastTimes || k == timesFaster }
+
+func (k comparison) of(c, b float64) float64 {
+	switch k {
+	case timesFaster:
+		return b / c
+	case atMostPlus:
+		return c - b
+	case atMost:
+		return c
+	}
+	return c / b
+}
+
+var targets = []target{
+	{"spin at most 1.2 × the C SPSC ring", "latency", diffCores, 64, "ring spin", "C SPSC ring", atMostTimes, 1.2},
+	{"spin at most 3 × the raw C flag", "latency", diffCores, 64, "ring spin", "C flag", atMostTimes, 3},
+	{"block at most 1.3 × the C futex, one core", "latency", sameCore, 64, "ring block", "C futex", atMostTimes, 1.3},
+	{"block at most 1.3 × the C futex, two cores", "latency", diffCores, 64, "ring block", "C futex", atMostTimes, 1.3},
+	{"hybrid at least 3 times faster than os.Pipe", "latency", diffCores, 64, "ring hybrid", "os.Pipe", timesFaster, 3},
+	{"hybrid at least 3 times faster than the Unix socket", "latency", diffCores, 64, "ring hybrid", "Unix socket", timesFaster, 3},
+	{"Chan[uint64] at least 0.9 × the C SPSC ring", "throughput", diffCores, 8, "Chan", "C SPSC ring", atLeastTimes, 0.9},
+	{"its batches at least 2 ×", "throughput", diffCores, 8, "Chan batch", "C SPSC ring", atLeastTimes, 2},
+	{"64 B: Send at least 15 × os.Pipe", "throughput", diffCores, 64, "ring hybrid", "os.Pipe", atLeastTimes, 15},
+	{"64 B: SendBatch at least 50 × os.Pipe", "throughput", diffCores, 64, "ring hybrid batch", "os.Pipe", atLeastTimes, 50},
+	{"64 KiB at least 0.9 × the same transfer in C", "throughput", diffCores, 64 << 10, "ring hybrid", "C byte ring", atLeastTimes, 0.9},
+	{"Mutex uncontended: at most glibc's plus 5 ns", "locks", sceneUncontended, 0, "Mutex", "C robust mutex", atMostPlus, 5},
+	{"contended by two processes: at least glibc's rate", "locks", sceneContended + diffCores, 0, "Mutex", "C robust mutex", atLeastTimes, 1},
+	{"two goroutines on two mutexes: at most 1.5 × one", "locks", sceneTwo, 0, "Mutex, two", "Mutex, one", atMostTimes, 1.5},
+	{"no allocation: Mutex", "locks", sceneAllocations, 0, "Mutex", "", atMost, 0.001},
+	{"no allocation: ring", "locks", sceneAllocations, 0, "ring", "", atMost, 0.001},
+	{"no allocation: Chan", "locks", sceneAllocations, 0, "Chan", "", atMost, 0.001},
+	{"no system call: Mutex", "locks", sceneSystemCalls, 0, "Mutex", "", atMost, 0.01},
+	{"no system call: ring", "locks", sceneSystemCalls, 0, "ring", "", atMost, 0.01},
+	{"no system call: Chan", "locks", sceneSystemCalls, 0, "Chan", "", atMost, 0.01},
+}
+
+func (g target) in(sc scene) bool {
+	return g.suite == sc.suite && g.scene == sc.name && g.size == sc.size
+}
+
+// needed keeps the scenes and contenders that targets speak of.
+func needed(scenes []scene) []scene {
+	var out []scene
+	for _, sc := range scenes {
+		names := map[string]bool{}
+		for _, g := range targets {
+			if g.in(sc) {
+				names[g.contender], names[g.versus] = true, true
+			}
+		}
+		var entries []entry
+		for _, e := range sc.entries {
+			if names[e.label] {
+				entries = append(entries, e)
+			}
+		}
+		if len(entries) > 0 {
+			sc.entries = entries
+			out = append(out, sc)
+		}
+	}
+	return out
+}
+
+// A verdict: a target is missed when the whole interval misses it.
+const (
+	met      = "met"
+	unclear  = "met within the interval"
+	missed   = "MISSED"
+	unjudged = "not measured"
+)
+
+// judge holds the target against what was measured.
+func (g target) judge(all []*played) (estimate, string) {
+	for _, p := range all {
+		if !g.in(p.scene) {
+			continue
+		}
+		c, b := p.find(g.contender), p.find(g.versus)
+		if g.versus == "" {
+			b = c
+		}
+		if c == nil || b == nil || len(c.rounds) == 0 || len(b.rounds) == 0 {
+			break
+		}
+		m := p.metrics[0]
+		e := estimateOf(paired(c.values(m), b.values(m), g.kind.of))
+		switch {
+		case g.kind.atLeast() && e.mid >= g.limit, !g.kind.atLeast() && e.mid <= g.limit:
+			return e, met
+		case g.kind.atLeast() && e.hi >= g.limit, !g.kind.atLeast() && e.lo <= g.limit:
+			return e, unclear
+		}
+		return e, missed
+	}
+	return estimate{}, unjudged
+}
+
+// writeTargets prints the targets of the suites that were run, each with its
+// measure and verdict, and returns how many were missed.
+func writeTargets(w io.Writer, all []*played) (int, error) {
+	misses := 0
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "target\tlimit\tmeasured\t95 % interval\tverdict\n")
+	for _, g := range targets {
+		if !slices.ContainsFunc(all, func(p *played) bool { return p.suite == g.suite }) {
+			continue
+		}
+		e, verdict := g.judge(all)
+		if verdict == missed {
+			misses++
+		}
+		measured, interval := "", ""
+		if verdict != unjudged {
+			measured, interval = g.kind.show(e.mid), g.kind.show(e.lo)+" – "+g.kind.show(e.hi)
+		}
+		bound := "≤ "
+		if g.kind.atLeast() {
+			bound = "≥ "
+		}
+		fmt.Fprintf(t, "%s: %s\t%s%s\t%s\t%s\t%s\n", g.suite, g.text, bound, g.kind.show(g.limit), measured, interval, verdict)
+	}
+	return misses, t.Flush()
+}
+
+func (k comparison) show(v float64) string {
+	switch k {
+	case atMostPlus:
+		return show(&v) + " ns"
+	case atMost:
+		return show(&v)
+	}
+	return show(&v) + "×"
+}
