@@ -204,15 +204,17 @@ func (m *Mutex) wait(ctx context.Context) error {
 			m.giveUp()
 			return err
 		}
-		rounds = min(spin.Rounds(), 64)
+		rounds = spin.Again()
 	}
 }
 
 // spin reads the word until it is free, for at most n rounds, and returns how
-// many are left.
+// many are left. It reads less and less often: each read takes the line away
+// from the holder, who wants to write it (Anderson 1990, exponential backoff).
 func (m *Mutex) spin(n uint32) uint32 {
-	for ; n > 0; n-- {
-		mem.Pause(1)
+	for k := uint32(1); n > 0; n -= min(n, k) {
+		mem.Pause(k)
+		k = min(2*k, 32)
 		if w := m.cell.Word.Load(); w&robust.TIDMask == 0 || w&robust.OwnerDied != 0 {
 			return n
 		}

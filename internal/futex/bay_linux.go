@@ -4,7 +4,6 @@ package futex
 
 import (
 	"context"
-	"runtime"
 	"sync"
 
 	"github.com/shmkit/shmkit/internal/mem"
@@ -37,8 +36,8 @@ func (b *bay) leader(w *mem.Uint32) *waiter {
 // Sleep is SleepAny for one word. Goroutines that sleep on the same word share
 // a thread.
 func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) error {
-	runtime.Gosched()
-	wt := newWaiter(gone, Word{w, val})
+	makeWay()
+	wt := newWaiter(ctx, gone, Word{w, val})
 	b := bayOf(w)
 	b.Lock()
 	leader := b.leader(w)

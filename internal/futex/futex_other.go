@@ -28,6 +28,9 @@ func WakeAll(w *mem.Uint32) {}
 // WakeClear is not available on this system.
 func WakeClear(w *mem.Uint32) error { return errors.ErrUnsupported }
 
+// WakeBit is not available on this system.
+func WakeBit(w *mem.Uint32) error { return errors.ErrUnsupported }
+
 // LightFences is false on this system.
 func LightFences() bool { return false }
 

@@ -35,21 +35,55 @@ func TestSpinnerAdapts(t *testing.T) {
 		require.LessOrEqual(t, s.Rounds(), before)
 	}
 	require.EqualValues(t, minSpin, s.Rounds())
-	for range 20 {
-		before := s.Rounds()
+	for s.Rounds() < maxSpin/2 {
+		before := s.state.Load() & budgetMask
 		s.Slept(time.Microsecond)
-		require.GreaterOrEqual(t, s.Rounds(), before)
+		require.Greater(t, s.state.Load()&budgetMask, before)
+	}
+	s.Slept(time.Second)
+	require.Less(t, s.Rounds(), uint32(maxSpin/2))
+	for range 1000 {
+		before := s.state.Load() & budgetMask
+		s.Won()
+		require.GreaterOrEqual(t, s.state.Load()&budgetMask, before)
 	}
 	require.EqualValues(t, maxSpin, s.Rounds())
-	s.Slept(time.Second)
-	require.EqualValues(t, maxSpin/2, s.Rounds())
-	for range 1000 {
-		before := s.Rounds()
-		s.Won()
-		require.GreaterOrEqual(t, s.Rounds(), before)
+}
+
+// Where the peer cannot run while this one spins, short sleeps do not mean that
+// longer spinning would help.
+func TestSpinnerSeesThatItIsFutile(t *testing.T) {
+	processors(t, 2)
+	var s Spinner
+	for range 20 {
+		s.Slept(time.Microsecond)
 	}
-	require.GreaterOrEqual(t, s.Rounds(), uint32(maxSpin))
-	require.LessOrEqual(t, s.Rounds(), uint32(2*maxSpin))
+	require.LessOrEqual(t, s.state.Load()&budgetMask, uint32(minSpin))
+	require.LessOrEqual(t, s.Again(), uint32(againSpin))
+}
+
+// A small budget does not last for ever: now and then a wait probes whether
+// spinning pays again.
+func TestSpinnerProbes(t *testing.T) {
+	processors(t, 2)
+	var s Spinner
+	for range 20 {
+		s.Slept(time.Second)
+	}
+	probes := 0
+	for range 3 * 64 {
+		if s.Rounds() == maxSpin {
+			probes++
+			if probes < 3 {
+				s.Slept(time.Second)
+			} else {
+				s.Won()
+				break
+			}
+		}
+	}
+	require.Equal(t, 3, probes)
+	require.EqualValues(t, firstSpin, s.Rounds())
 }
 
 func TestSpinnerIsAdviceForMany(t *testing.T) {

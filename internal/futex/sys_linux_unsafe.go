@@ -76,6 +76,19 @@ func WakeClear(w *mem.Uint32) error {
 	return nil
 }
 
+// Encodings of FUTEX_WAKE_OP: FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT with a shift of 31.
+const andNotBit31 = (3|8)<<28 | 31<<12
+
+// WakeBit clears bit 31 of w and wakes everybody who sleeps on it, both in one
+// system call, like WakeClear.
+func WakeBit(w *mem.Uint32) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), opWakeOp, maxWake, 0, uintptr(unsafe.Pointer(w)), andNotBit31)
+	if e != 0 {
+		return ErrFault
+	}
+	return nil
+}
+
 func sysWakePrivate(w *mem.Uint32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), opWake|private, maxWake, 0, 0, 0)
 }

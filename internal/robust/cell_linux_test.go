@@ -29,14 +29,14 @@ func TestTakeAndRelease(t *testing.T) {
 			require.Equal(t, os.Getpid(), pid)
 			me, err := Self()
 			require.NoError(t, err)
-			last := c.LastHolder()
-			require.Equal(t, me.PID, last.PID)
-			require.True(t, sameStart(me.Start, last.Start))
+			last := ident(c.Ident.Load())
+			require.Equal(t, me.PID, last.pid())
+			require.True(t, sameStart(me.Start, last.start()))
+			require.Equal(t, c.Word.Load(), last.tid())
 			require.ErrorIs(t, c.Take(0, 0), ErrHeld)
 			require.False(t, c.CheckOwner())
 			require.True(t, c.Release())
 			require.Zero(t, c.Word.Load())
-			require.Zero(t, c.LastHolder().PID)
 			require.False(t, c.Release())
 		}
 		require.NoError(t, c.Take(0, Waiters))
@@ -49,11 +49,16 @@ func TestTakeAndRelease(t *testing.T) {
 		c.Word.Store(Waiters | OwnerDied)
 		require.ErrorIs(t, c.Take(0, 0), ErrHeld)
 		require.True(t, c.CheckOwner())
-		require.NoError(t, c.Take(Waiters|OwnerDied, Waiters))
+		require.ErrorIs(t, c.TakeOver(t.Context(), OwnerDied), ErrHeld, "another dead one's word")
+		require.NoError(t, c.TakeOver(t.Context(), Waiters|OwnerDied))
+		require.True(t, c.Mine())
+		require.NotZero(t, c.Word.Load()&Waiters)
 		c.Abandon()
 		require.EqualValues(t, Waiters|OwnerDied, c.Word.Load())
-		require.Zero(t, c.LastHolder().PID, "nobody is to be fenced")
-		c.Word.Store(0)
+		require.NoError(t, c.AwaitGone(t.Context(), nil), "this process does not act for the cell any more")
+		c.Abandon() // nothing
+		require.NoError(t, c.TakeOver(nil, Waiters|OwnerDied))
+		require.True(t, c.Release())
 	})
 }
 
@@ -76,7 +81,7 @@ func TestTakingCostsNothing(t *testing.T) {
 	require.NoError(t, c.Take(0, 0))
 	require.True(t, c.Release())
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		if c.Take(0, 0) != nil || !c.Release() || !c.TakeFree(c.TID()) || !c.Release() {
+		if c.Take(0, 0) != nil || c.Take(0, 0) == nil || !c.Release() {
 			panic("cell is lost")
 		}
 	}))
@@ -94,7 +99,7 @@ func TestDeath(t *testing.T) {
 				p.Expect("held")
 				for i := range 3 {
 					require.Equal(t, Present, StateOf(a.cell(i).Word.Load()))
-					require.EqualValues(t, p.PID, a.cell(i).LastHolder().PID)
+					require.EqualValues(t, p.PID, lastHolder(a.cell(i)))
 				}
 				asleep := a.cell(1).Word.Load() | Waiters
 				a.cell(1).Word.Store(asleep)
@@ -109,12 +114,15 @@ func TestDeath(t *testing.T) {
 				for i, want := range []uint32{OwnerDied, Waiters | OwnerDied, OwnerDied} {
 					awaitMark(t, a.cell(i))
 					require.Equal(t, want, a.cell(i).Word.Load())
-					require.EqualValues(t, p.PID, a.cell(i).LastHolder().PID)
+					require.EqualValues(t, p.PID, lastHolder(a.cell(i)))
 				}
-				if end != "exec" { // there the process lives on
-					p.Wait()
-					require.NoError(t, a.cell(0).AwaitGone(t.Context()))
-					require.True(t, a.cell(0).LastHolder().Gone())
+				// Also after execve, though the process lives on.
+				require.NoError(t, a.cell(0).AwaitGone(t.Context(), nil))
+				require.True(t, a.cell(0).Gone())
+				require.NoError(t, a.cell(1).TakeOver(t.Context(), Waiters|OwnerDied))
+				require.True(t, a.cell(1).Release())
+				if end == "exec" {
+					require.NoError(t, unix.Kill(p.PID, 0))
 				}
 			})
 		}
@@ -151,7 +159,6 @@ func TestStoppedIsNotDead(t *testing.T) {
 		}
 		require.Empty(t, locked)
 		require.False(t, a.cell(0).CheckOwner())
-		require.False(t, a.cell(0).LastHolder().Gone())
 		require.ErrorIs(t, a.cell(1).Take(0, 0), ErrHeld)
 		p.Cont()
 		p.WriteLine("release")

@@ -37,31 +37,31 @@ var _ = testproc.Helper("walker", func(c *testproc.Child) {
 	for range 20 {
 		pass(c, a)
 	}
-	if tid := a.cell(0).TID(); tid != 0 {
-		for !a.cell(0).TakeFree(tid) {
-			if a.cell(0).Word.Load()&OwnerDied != 0 {
-				return // another victim; the survivors repair
-			}
-		}
-		change(a)
-		require.True(c, a.cell(0).Release())
-	}
 	// With a waiter announced, a release is a system call.
 	died, err := lock(a.cell(0))
 	require.NoError(c, err)
 	if died {
 		a.number(1, 1).Store(a.number(1, 0).Load())
 	}
-	a.cell(0).Word.Store(a.cell(0).Word.Load() | Waiters)
+	for w := a.cell(0).Word.Load(); !a.cell(0).Word.CompareAndSwap(w, w|Waiters); {
+		w = a.cell(0).Word.Load()
+	}
 	require.True(c, a.cell(0).Release())
+	died, err = lock(a.cell(0))
+	require.NoError(c, err)
+	if died {
+		a.number(1, 1).Store(a.number(1, 0).Load())
+	}
+	a.cell(0).Abandon()
+	pass(c, a) // takes over
 
 	p := a.presence(2)
 	join(c, p)
 	p.Leave()
 	join(c, p)
-	word, err := p.Entrust()
+	trust, err := p.Entrust()
 	require.NoError(c, err)
-	p.Disown(word)
+	p.Disown(trust)
 	join(c, p) // from the dead
 	p.Leave()
 })
@@ -105,6 +105,14 @@ func startSurvivors(t *testing.T, v *testproc.Victim, opts ...testproc.Option) [
 func TestCrashWalk(t *testing.T) {
 	var scenarios []func(*testing.T, *testproc.Victim)
 	for _, geometry := range geometries {
+		// Nobody looks on: what is marked, the kernel has marked.
+		scenarios = append(scenarios, func(t *testing.T, v *testproc.Victim) {
+			a, f := newArea(t, 4096, "near")
+			v.Start("walker", testproc.Files(f), testproc.Args(geometry)).Wait()
+			for _, i := range []int{0, 2} {
+				require.NotEqual(t, Present, StateOf(a.cell(i).Word.Load()), "place %d", i)
+			}
+		})
 		for _, victims := range []int{1, 2} {
 			scenarios = append(scenarios, func(t *testing.T, v *testproc.Victim) {
 				a, f := newArea(t, 4096, "near")

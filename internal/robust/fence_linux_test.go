@@ -26,15 +26,17 @@ var _ = testproc.Helper("reader", func(c *testproc.Child) {
 	require.Equal(c, len(into.b), n)
 })
 
+// stored returns the bytes of the pages that were ever stored to.
+func stored(t testing.TB, f *os.File) int64 {
+	st, err := f.Stat()
+	require.NoError(t, err)
+	return st.Sys().(*syscall.Stat_t).Blocks * 512
+}
+
 // A thread goes on storing in a read(2) after the kernel has marked the cells
 // of its process. The take-over fence waits until it has ended.
 func TestFenceWaitsForALongRead(t *testing.T) {
 	const size = 384 << 20
-	stored := func(f *os.File) int64 { // bytes of pages that were ever stored to
-		st, err := f.Stat()
-		require.NoError(t, err)
-		return st.Sys().(*syscall.Stat_t).Blocks * 512
-	}
 	late := 0
 	for try := 0; try < 20 && late < 2; try++ {
 		a, f := newArea(t, 4096, "near")
@@ -42,46 +44,86 @@ func TestFenceWaitsForALongRead(t *testing.T) {
 		p := testproc.Start(t, "reader", testproc.Files(f, into, source))
 		p.Expect("held")
 		p.WriteLine("go")
-		await(t, func() bool { return stored(into) > 16<<20 })
+		await(t, func() bool { return stored(t, into) > 16<<20 })
 		p.Kill()
 		awaitMark(t, a.cell(0))
-		atMark := stored(into)
-		require.NoError(t, a.cell(0).AwaitGone(context.Background()))
-		atGone := stored(into)
+		atMark := stored(t, into)
+		require.NoError(t, a.cell(0).TakeOver(context.Background(), OwnerDied))
+		atGone := stored(t, into)
 		p.Wait()
-		require.Equal(t, atGone, stored(into), "a store after AwaitGone")
+		require.Equal(t, atGone, stored(t, into), "a store after the fence")
 		if atGone > atMark {
 			late++
 			t.Logf("%d MiB were stored after the mark", (atGone-atMark)>>20)
 		}
+		require.True(t, a.cell(0).Release())
 		require.NoError(t, into.Truncate(0)) // free the memory
 	}
 	testproc.Need(t, "a machine on which the kill meets the read half-way", late > 0)
 }
 
-// A pid that was used again is somebody else's.
+// Of whom the mark of a dead keeper means that nobody can store any more.
 func TestGone(t *testing.T) {
 	me, err := Self()
 	require.NoError(t, err)
-	require.False(t, me.Gone())
-	require.False(t, Process{me.PID, me.Start & startMask}.Gone(), "of the start time an ident carries 20 bits")
-	require.True(t, Process{me.PID, me.Start + 1}.Gone())
-	require.True(t, Process{me.PID, me.Start - 1}.Gone())
-	require.True(t, Process{}.Gone(), "nobody")
-	require.True(t, Process{PID: 0x3fffff, Start: me.Start}.Gone(), "no such pid")
-
-	_, f := newArea(t, 4096, "near")
+	a, f := newArea(t, 4096, "near")
 	p := startHolder(t, f, "near", 1)
-	st, err := readStat("/proc/" + itoa(p.PID) + "/stat")
-	require.NoError(t, err)
-	it := Process{uint32(p.PID), st.start}
-	require.False(t, it.Gone())
+	held := ident(a.cell(0).Ident.Load())
+	pid, tid, start := held.pid(), held.tid(), held.start()
+	require.EqualValues(t, p.PID, pid)
+	for _, x := range []struct {
+		who  string
+		id   ident
+		gone bool
+	}{
+		{"a C program", 0, true},
+		{"this process, or what it was before execve", newIdent(me.PID, 1, me.Start), true},
+		{"an earlier process of this pid", newIdent(me.PID, 1, me.Start-1), true},
+		{"no such pid", newIdent(0x3fffff, 5, me.Start), true},
+		{"an earlier process of the other's pid", newIdent(pid, tid, start-1), true},
+		{"one whose keeper lives: the mark was not its", newIdent(pid, tid, start), true},
+		{"one whose threads run another program", newIdent(pid, 0x3fffff, start), true},
+	} {
+		require.Equal(t, x.gone, x.id.gone(), x.who)
+	}
+	require.False(t, held.replaced())
+	require.True(t, newIdent(pid, tid, start-1).replaced())
+	require.True(t, newIdent(0x3fffff, tid, start).replaced())
 	require.True(t, p.Stop())
-	require.False(t, it.Gone(), "stopped is not dead")
+	require.False(t, held.replaced(), "stopped is not dead")
 	p.Kill()
-	await(t, it.Gone)
 	p.Wait()
-	require.True(t, it.Gone())
+	require.True(t, held.gone())
+	require.True(t, held.replaced())
+}
+
+// A thread of a dying process that is still in a system call: its fence ends
+// with the context, and the cell stays the dead one's.
+func TestFenceEndsWithItsContext(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		a, f := newArea(t, 4096, "near")
+		into, source := newFile(t, 256<<20), newFile(t, 256<<20)
+		p := testproc.Start(t, "reader", testproc.Files(f, into, source))
+		p.Expect("held")
+		p.WriteLine("go")
+		await(t, func() bool { return stored(t, into) > 16<<20 })
+		p.Kill()
+		awaitMark(t, a.cell(0))
+		err := a.cell(0).TakeOver(cancelled, OwnerDied)
+		p.Wait()
+		require.NoError(t, into.Truncate(0))
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			require.EqualValues(t, OwnerDied, a.cell(0).Word.Load())
+			require.NoError(t, a.cell(0).TakeOver(t.Context(), OwnerDied))
+			require.True(t, a.cell(0).Release())
+			return
+		}
+		require.True(t, a.cell(0).Release())
+	}
+	testproc.Need(t, "a machine on which the kill meets the read half-way", false)
 }
 
 func TestIdent(t *testing.T) {
@@ -103,9 +145,9 @@ func TestStatOfAStrangeCommand(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("7 (a) R 1) S 1 7 7 0 -1 4194308 0 0 0 0 1 2 3 4 20 0 5 0 987 0 0\n"), 0o600))
 	st, err := readStat(path)
 	require.NoError(t, err)
-	require.Equal(t, taskStat{state: 'S', flags: 4194308, start: 987}, st)
+	require.Equal(t, taskStat{pid: 7, state: 'S', flags: 4194308, threads: 5, start: uint64(987 - bootOffset())}, st)
 	require.True(t, st.ended())
-	for _, bad := range []string{"", "7", "7 (a", "7 (a) S 1 2 3", "7 (a) S 1 7 7 0 -1 x 0 0 0 0 1 2 3 4 20 0 5 0 987 0 0"} {
+	for _, bad := range []string{"", "7", "7 (a", "7 (a) S 1 2 3", "x (a) S 1 7 7 0 -1 4 0 0 0 0 1 2 3 4 20 0 5 0 987 0 0", "7 (a) S 1 7 7 0 -1 x 0 0 0 0 1 2 3 4 20 0 5 0 987 0 0"} {
 		require.NoError(t, os.WriteFile(path, []byte(bad), 0o600))
 		_, err := readStat(path)
 		require.Error(t, err, "%q", bad)

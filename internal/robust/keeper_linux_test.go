@@ -185,5 +185,5 @@ func TestCgo(t *testing.T) {
 	for i := range 3 {
 		awaitMark(t, a.cell(i))
 	}
-	require.NoError(t, a.cell(0).AwaitGone(t.Context()))
+	require.NoError(t, a.cell(0).AwaitGone(t.Context(), nil))
 }

@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/testproc"
@@ -21,8 +19,8 @@ var _ = testproc.Helper("part", func(c *testproc.Child) {
 	for {
 		var err error
 		var cmd string
-		var word uint32
-		if n, _ := fmt.Sscan(c.ReadLine(), &cmd, &word); n == 0 {
+		var trust Trust
+		if n, _ := fmt.Sscan(c.ReadLine(), &cmd, &trust.Word, &trust.Arrivals); n == 0 {
 			continue
 		}
 		switch cmd {
@@ -31,11 +29,11 @@ var _ = testproc.Helper("part", func(c *testproc.Child) {
 		case "leave":
 			p.Leave()
 		case "entrust":
-			word, err = p.Entrust()
+			trust, err = p.Entrust()
 		case "adopt":
-			err = p.Adopt(context.Background(), word)
+			err = p.Adopt(context.Background(), trust)
 		}
-		c.WriteLine("%d %v", word, err)
+		c.WriteLine("%d %d %v", trust.Word, trust.Arrivals, err)
 	}
 })
 
@@ -43,9 +41,13 @@ func startPart(t *testing.T, f *os.File, geometry string) *testproc.Proc {
 	return testproc.Start(t, "part", testproc.Files(f), testproc.Args(geometry))
 }
 
-func tell(p *testproc.Proc, cmd string, word uint32) { p.WriteLine("%s %d", cmd, word) }
+func tell(p *testproc.Proc, cmd string, trust Trust) {
+	p.WriteLine("%s %d %d", cmd, trust.Word, trust.Arrivals)
+}
 
-func ok(word uint32) string { return fmt.Sprintf("%d <nil>", word) }
+func says(trust Trust, err error) string {
+	return fmt.Sprintf("%d %d %v", trust.Word, trust.Arrivals, err)
+}
 
 func TestPresence(t *testing.T) {
 	eachGeometry(t, func(t *testing.T, geometry string) {
@@ -60,16 +62,16 @@ func TestPresence(t *testing.T) {
 		require.Equal(t, os.Getpid(), p.PID())
 		require.ErrorIs(t, p.Join(t.Context()), ErrBusy, "this process takes part already")
 		other := startPart(t, f, geometry)
-		tell(other, "join", 0)
-		other.Expect("0 " + ErrBusy.Error())
-		tell(other, "leave", 0) // not its own
-		other.Expect(ok(0))
+		tell(other, "join", Trust{})
+		other.Expect(says(Trust{}, ErrBusy))
+		tell(other, "leave", Trust{}) // not its own
+		other.Expect(says(Trust{}, nil))
 		require.True(t, p.Mine())
 		p.Leave()
 		require.Equal(t, Vacant, StateOf(p.Word.Load()))
 		require.Zero(t, p.PID())
-		tell(other, "join", 0)
-		other.Expect(ok(0))
+		tell(other, "join", Trust{})
+		other.Expect(says(Trust{}, nil))
 		require.Equal(t, other.PID, p.PID())
 		require.ErrorIs(t, p.Join(t.Context()), ErrBusy)
 	})
@@ -81,8 +83,8 @@ func TestDeathOfAPeerWakes(t *testing.T) {
 		a, f := newArea(t, 4096, "near")
 		p, data := a.presence(0), a.word(2)
 		peer := startPart(t, f, geometry)
-		tell(peer, "join", 0)
-		peer.Expect(ok(0))
+		tell(peer, "join", Trust{})
+		peer.Expect(says(Trust{}, nil))
 		word := p.Word.Load()
 		sleep := func() <-chan error {
 			return start(func() error {
@@ -125,30 +127,10 @@ func TestLeavingAndJoiningWake(t *testing.T) {
 			return nil
 		})
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
-		tell(peer, cmd, 0)
-		peer.Expect(ok(0))
+		tell(peer, cmd, Trust{})
+		peer.Expect(says(Trust{}, nil))
 		require.NoError(t, result(t, done))
 	}
-}
-
-// The one who takes over from a process that is not gone yet waits for it, as
-// long as its context lasts.
-func TestJoinWaitsForTheFence(t *testing.T) {
-	a, f := newArea(t, 4096, "near")
-	p := a.presence(0)
-	peer := startPart(t, f, "near")
-	tell(peer, "join", 0)
-	peer.Expect(ok(0))
-	p.Word.Store(Waiters | OwnerDied) // "dying": its threads are all there still
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, p.Join(ctx), context.DeadlineExceeded)
-	require.Equal(t, Dead, StateOf(p.Word.Load()))
-	joined := start(func() error { return p.Join(context.Background()) })
-	peer.Kill()
-	require.NoError(t, result(t, joined))
-	require.Equal(t, os.Getpid(), p.PID())
-	p.Leave()
 }
 
 // One of several who take over at once gets it.
@@ -160,20 +142,20 @@ func TestOneTakesOver(t *testing.T) {
 			peers = append(peers, startPart(t, f, geometries[i%2]))
 		}
 		first := startPart(t, f, "near")
-		tell(first, "join", 0)
-		first.Expect(ok(0))
+		tell(first, "join", Trust{})
+		first.Expect(says(Trust{}, nil))
 		first.Kill()
 		awaitMark(t, a.cell(0))
 		for _, p := range peers {
-			tell(p, "join", 0)
+			tell(p, "join", Trust{})
 		}
 		joined := 0
 		for _, p := range peers {
 			switch line := p.ReadLine(); line {
-			case ok(0):
+			case says(Trust{}, nil):
 				joined++
 				require.Equal(t, p.PID, a.presence(0).PID())
-			case "0 " + ErrBusy.Error():
+			case says(Trust{}, ErrBusy):
 			default:
 				t.Fatal(line)
 			}
@@ -189,17 +171,17 @@ func TestEntrustAndAdopt(t *testing.T) {
 		_, err := p.Entrust()
 		require.ErrorIs(t, err, ErrBusy, "it is not ours to give")
 		require.NoError(t, p.Join(t.Context()))
-		word, err := p.Entrust()
+		trust, err := p.Entrust()
 		require.NoError(t, err)
 		require.Equal(t, Present, StateOf(p.Word.Load()))
-		require.Zero(t, p.PID(), "nobody acts in it")
+		require.ErrorIs(t, p.Join(t.Context()), ErrBusy)
 
 		child := startPart(t, f, geometry)
-		tell(child, "adopt", word)
-		child.Expect(ok(word))
+		tell(child, "adopt", trust)
+		child.Expect(says(trust, nil))
 		require.Equal(t, child.PID, p.PID())
 		require.False(t, p.Mine())
-		p.Disown(word)
+		p.Disown(trust)
 		p.Leave()
 		require.Equal(t, child.PID, p.PID(), "what is the child's is not ours any more")
 		child.Kill()
@@ -214,20 +196,20 @@ func TestChildDiesBeforeItAdopts(t *testing.T) {
 		a, f := newArea(t, 4096, geometry)
 		p := a.presence(0)
 		require.NoError(t, p.Join(t.Context()))
-		word, err := p.Entrust()
+		trust, err := p.Entrust()
 		require.NoError(t, err)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, word, nil) })
+		watch := start(func() error { return futex.Sleep(nil, &p.Word, trust.Word, nil) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		child := startPart(t, f, geometry)
 		child.Kill()
 		child.Wait()
-		p.Disown(word)
+		p.Disown(trust)
 		require.NoError(t, result(t, watch))
 		require.Equal(t, Dead, StateOf(p.Word.Load()))
 		// This process lives, but nobody has to wait for it.
 		heir := startPart(t, f, geometry)
-		tell(heir, "join", 0)
-		heir.Expect(ok(0))
+		tell(heir, "join", Trust{})
+		heir.Expect(says(Trust{}, nil))
 		require.Equal(t, heir.PID, p.PID())
 	})
 }
@@ -237,25 +219,52 @@ func TestParentDiesBeforeTheChildAdopts(t *testing.T) {
 		a, f := newArea(t, 4096, geometry)
 		p := a.presence(0)
 		parent := startPart(t, f, geometry)
-		tell(parent, "join", 0)
-		parent.Expect(ok(0))
-		tell(parent, "entrust", 0)
-		word, err := strconv.ParseUint(firstField(parent.ReadLine()), 10, 32)
+		tell(parent, "join", Trust{})
+		parent.Expect(says(Trust{}, nil))
+		tell(parent, "entrust", Trust{})
+		var trust Trust
+		_, err := fmt.Sscan(parent.ReadLine(), &trust.Word, &trust.Arrivals)
 		require.NoError(t, err)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, uint32(word), p.CheckOwner) })
+		watch := start(func() error { return futex.Sleep(nil, &p.Word, trust.Word, p.CheckOwner) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		parent.Kill()
 		require.NoError(t, result(t, watch))
 		await(t, func() bool { return p.CheckOwner() })
 		child := startPart(t, f, geometry)
-		tell(child, "adopt", uint32(word))
-		child.Expect(ok(uint32(word)))
+		tell(child, "adopt", trust)
+		child.Expect(says(trust, nil))
 		require.Equal(t, child.PID, p.PID())
 		require.Equal(t, Present, StateOf(p.Word.Load()))
 	})
 }
 
-func firstField(s string) (f string) {
-	fmt.Sscan(s, &f)
-	return f
+// What was entrusted comes back if the child is never started, and only then.
+func TestReclaim(t *testing.T) {
+	eachGeometry(t, func(t *testing.T, geometry string) {
+		a, f := newArea(t, 4096, geometry)
+		p := a.presence(0)
+		require.NoError(t, p.Join(t.Context()))
+		trust, err := p.Entrust()
+		require.NoError(t, err)
+		require.NoError(t, p.Reclaim(trust))
+		require.True(t, p.Mine())
+		require.ErrorIs(t, p.Reclaim(trust), ErrBusy, "twice")
+		p.Disown(trust)
+		require.Equal(t, Present, StateOf(p.Word.Load()), "an old trust is of no use")
+
+		next, err := p.Entrust()
+		require.NoError(t, err)
+		child := startPart(t, f, geometry)
+		tell(child, "adopt", trust) // the old one
+		child.Expect(says(trust, ErrBusy))
+		tell(child, "adopt", next)
+		child.Expect(says(next, nil))
+		require.ErrorIs(t, p.Reclaim(next), ErrBusy)
+		child.Kill()
+		awaitMark(t, &p.Cell)
+		p.Disown(next)
+		require.NoError(t, p.Join(t.Context()))
+		p.Leave()
+		require.Equal(t, Vacant, StateOf(p.Word.Load()))
+	})
 }

@@ -119,6 +119,9 @@ func startHolder(t *testing.T, f *os.File, geometry string, n int) *testproc.Pro
 	return p
 }
 
+// lastHolder returns the pid of the Go process that took c last.
+func lastHolder(c *Cell) int { return int(ident(c.Ident.Load()).pid()) }
+
 func await(t testing.TB, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(testproc.Watchdog); !ok(); runtime.Gosched() {
@@ -171,10 +174,7 @@ func lock(c *Cell) (died bool, err error) {
 		w := c.Word.Load()
 		switch {
 		case w&OwnerDied != 0:
-			if err := c.AwaitGone(context.Background()); err != nil {
-				return false, err
-			}
-			err = c.Take(w, Waiters)
+			err = c.TakeOver(context.Background(), w)
 			died = true
 		case w&TIDMask == 0:
 			err = c.Take(w, w&Waiters|bits)

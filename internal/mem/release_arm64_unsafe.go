@@ -1,4 +1,4 @@
-//go:build !explore && !race && (amd64 || arm64)
+//go:build !explore && !race && arm64
 
 package mem
 

@@ -1,14 +1,14 @@
-//go:build !explore
+//go:build linux && !explore
 
 package futex
 
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/shmkit/shmkit/internal/mem"
 	"golang.org/x/sys/unix"
@@ -20,8 +20,8 @@ type waiter struct {
 	words [MaxWords]Word
 	n     int
 	gone  func() bool
-	end   mem.Uint32  // private: 1 ends the kernel's wait
-	armed bool        // the kernel's wait includes end
+	kind  waitKind    // how the kernel is asked to wait
+	end   mem.Uint32  // private: 1 ends the kernel's wait, unless that is for one word
 	lost  atomic.Bool // a word's memory is gone
 	vec   [MaxWords + 1]waitv
 	until unix.Timespec
@@ -37,12 +37,35 @@ type waiter struct {
 
 var waiters = sync.Pool{New: func() any { return &waiter{ready: make(chan struct{}, 1)} }}
 
-func newWaiter(gone func() bool, words ...Word) *waiter {
+// waitKind says how the kernel is asked to wait.
+type waitKind int
+
+const (
+	forOne   waitKind = iota // for one word, until it is woken
+	forMany                  // for several and for end
+	inSlices                 // like forMany, where the kernel has no such call
+)
+
+// lasting says whether w cannot vanish under a sleeper, as the words of a
+// truncated file do: nobody can be woken there.
+func lasting(w *mem.Uint32) bool {
+	live, truncatable := mem.Find(unsafe.Pointer(w))
+	return live && !truncatable
+}
+
+func newWaiter(ctx context.Context, gone func() bool, words ...Word) *waiter {
 	wt := waiters.Get().(*waiter)
 	wt.n = copy(wt.words[:], words)
 	wt.gone = gone
 	wt.end.Store(0)
-	wt.armed = haveWaitv()
+	switch {
+	case wt.n == 1 && (ctx == nil || ctx.Done() == nil) && lasting(words[0].Addr):
+		wt.kind = forOne
+	case haveWaitv():
+		wt.kind = forMany
+	default:
+		wt.kind = inSlices
+	}
 	wt.lost.Store(false)
 	return wt
 }
@@ -88,7 +111,10 @@ func (wt *waiter) differs() bool {
 // rouse ends the wait of a sleeper for whom the look found news.
 func (wt *waiter) rouse() {
 	wt.end.Store(1)
-	if wt.armed {
+	switch wt.kind {
+	case forOne: // with whoever else sleeps there: a wake is a hint
+		WakeAll(wt.words[0].Addr)
+	case forMany:
 		sysWakePrivate(&wt.end)
 	}
 }
@@ -126,9 +152,12 @@ func (wt *waiter) sleep(ctx context.Context) error {
 		defer stop()
 	}
 	var e unix.Errno
-	if wt.armed {
+	switch wt.kind {
+	case forOne:
+		e = sysWait(wt.words[0].Addr, wt.words[0].Val, nil)
+	case forMany:
 		e = wt.waitMany(until)
-	} else {
+	case inSlices:
 		e = wt.waitSlices(until)
 	}
 	switch {
@@ -179,8 +208,8 @@ func SleepAny(ctx context.Context, words []Word, gone func() bool) error {
 	if len(words) == 0 || len(words) > MaxWords {
 		return errors.New("futex: sleep on no words or too many")
 	}
-	runtime.Gosched()
-	wt := newWaiter(gone, words...)
+	makeWay()
+	wt := newWaiter(ctx, gone, words...)
 	lookAt(wt)
 	var err error
 	if !wt.changed() {
