@@ -169,7 +169,7 @@ func TestChanPeerKilled(t *testing.T) {
 		recvTicks(t, bounded(t), c, 40, 45)
 		done := async(func() ([]byte, error) { _, err := c.Recv(bounded(t)); return nil, err })
 		if s != Spin {
-			until(t, func() bool { return c.h.recvSleeps.Load() != 0 })
+			until(t, c.h.recvSleeps)
 		}
 		p.Kill()
 		require.ErrorIs(t, get(t, done).err, ErrPeerDied)
@@ -181,7 +181,7 @@ func TestChanPeerKilled(t *testing.T) {
 		require.ErrorIs(t, c.TrySend(tick{}), ErrFull)
 		done = async(func() ([]byte, error) { return nil, c.Send(bounded(t), newTick(74)) })
 		if s != Spin {
-			until(t, func() bool { return c.h.sendSleeps.Load() != 0 })
+			until(t, c.h.sendSleeps)
 		}
 		q.Kill()
 		err = get(t, done).err

@@ -18,8 +18,9 @@ type chanReceiver[T any] struct {
 }
 
 func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
+	r.guarded = guarded
 	r.receiver.init(h, o, 1)
-	r.slots, r.guarded = slots, guarded
+	r.slots = slots
 }
 
 // Recv receives the next value, waiting for one as long as ctx allows. The
@@ -28,25 +29,33 @@ func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
 // process is the consumer, ErrClosed, ErrTruncated, ErrCorrupt or the context's
 // error.
 func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
-	if c.recv.guarded {
-		var v T
-		err := c.recv.guard(func() (err error) { v, err = c.recv.recv(ctx, true); return })
-		return v, err
+	r := &c.recv
+	if r.slow || !r.enter() || r.tail == r.head {
+		return r.recvSlow(ctx, true)
 	}
-	return c.recv.recv(ctx, true)
+	v := r.slots[r.head&uint64(len(r.slots)-1)]
+	r.head++
+	r.publish(&r.h.head, r.head)
+	if r.peerSleeps() {
+		r.wakeIfWanted()
+	}
+	r.leave()
+	return v, nil
 }
 
 // TryRecv is Recv that returns ErrEmpty instead of waiting.
-func (c *Chan[T]) TryRecv() (T, error) {
-	if c.recv.guarded {
-		var v T
-		err := c.recv.guard(func() (err error) { v, err = c.recv.recv(context.Background(), false); return })
+func (c *Chan[T]) TryRecv() (T, error) { return c.recv.recvSlow(context.Background(), false) }
+
+// recvSlow is Recv with all that may be in the way of its fast path.
+func (r *chanReceiver[T]) recvSlow(ctx context.Context, wait bool) (v T, err error) {
+	if r.guarded {
+		err = r.guard(func() (err error) { v, err = r.take(ctx, wait); return })
 		return v, err
 	}
-	return c.recv.recv(context.Background(), false)
+	return r.take(ctx, wait)
 }
 
-func (r *chanReceiver[T]) recv(ctx context.Context, wait bool) (v T, err error) {
+func (r *chanReceiver[T]) take(ctx context.Context, wait bool) (v T, err error) {
 	if !r.enter() || r.tail == r.head {
 		if err := r.value(ctx, wait); err != nil {
 			r.leave()

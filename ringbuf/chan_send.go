@@ -16,29 +16,41 @@ type chanSender[T any] struct {
 }
 
 func (s *chanSender[T]) init(h *header, slots []T, o Options, guarded bool) {
+	s.guarded = guarded
 	s.sender.init(h, o)
-	s.slots, s.guarded = slots, guarded
+	s.slots = slots
 }
 
 // Send sends v, waiting for room as long as ctx allows. On an error nothing was
 // sent: ErrBusy when another living process is the producer, ErrClosed,
 // ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Chan[T]) Send(ctx context.Context, v T) error {
-	if c.send.guarded {
-		return c.send.guard(func() error { return c.send.send(ctx, v, true) })
+	s := &c.send
+	if s.slow || !s.enter() || !s.fits(1) {
+		return s.sendSlow(ctx, v, true)
 	}
-	return c.send.send(ctx, v, true)
+	s.slots[s.tail&uint64(len(s.slots)-1)] = v
+	s.tail++
+	s.publish(&s.h.tail, s.tail)
+	if s.peerSleeps() {
+		s.wakePeer()
+	}
+	s.leave()
+	return nil
 }
 
 // TrySend is Send that returns ErrFull instead of waiting.
-func (c *Chan[T]) TrySend(v T) error {
-	if c.send.guarded {
-		return c.send.guard(func() error { return c.send.send(context.Background(), v, false) })
+func (c *Chan[T]) TrySend(v T) error { return c.send.sendSlow(context.Background(), v, false) }
+
+// sendSlow is Send with all that may be in the way of its fast path.
+func (s *chanSender[T]) sendSlow(ctx context.Context, v T, wait bool) error {
+	if s.guarded {
+		return s.guard(func() error { return s.put(ctx, v, wait) })
 	}
-	return c.send.send(context.Background(), v, false)
+	return s.put(ctx, v, wait)
 }
 
-func (s *chanSender[T]) send(ctx context.Context, v T, wait bool) error {
+func (s *chanSender[T]) put(ctx context.Context, v T, wait bool) error {
 	if !s.enter() || !s.fits(1) {
 		if err := s.slot(ctx, wait); err != nil {
 			s.leave()
@@ -47,10 +59,7 @@ func (s *chanSender[T]) send(ctx context.Context, v T, wait bool) error {
 	}
 	s.slots[s.tail&uint64(len(s.slots)-1)] = v
 	s.tail++
-	s.publish(&s.h.tail, s.tail)
-	if s.peerFlag.Load() != 0 {
-		s.wakePeer()
-	}
+	s.commit()
 	s.leave()
 	return nil
 }

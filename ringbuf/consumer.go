@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/mem"
 )
 
 // Consumer is the receiving end of a Ring. One goroutine at a time may use it;
@@ -41,22 +42,25 @@ func (c *Consumer) init(h *header, data []byte, o Options) {
 // the stream or left, ErrPeerDied when it died instead, ErrNotReleased,
 // ErrClosed, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
-	if c.guarded {
-		var b []byte
-		err := c.guard(func() (err error) { b, err = c.next(ctx, true); return })
-		return b, err
+	if c.slow || !c.enter() || c.held != 0 || c.tail == c.head && !c.glance() {
+		return c.nextSlow(ctx, true)
 	}
-	return c.next(ctx, true)
+	b, err := c.peek()
+	c.leave()
+	return b, err
 }
 
 // TryNext is Next that returns ErrEmpty instead of waiting.
-func (c *Consumer) TryNext() ([]byte, error) {
+func (c *Consumer) TryNext() ([]byte, error) { return c.nextSlow(context.Background(), false) }
+
+// nextSlow is Next with all that may be in the way of its fast path.
+func (c *Consumer) nextSlow(ctx context.Context, wait bool) ([]byte, error) {
 	if c.guarded {
 		var b []byte
-		err := c.guard(func() (err error) { b, err = c.next(context.Background(), false); return })
+		err := c.guard(func() (err error) { b, err = c.next(ctx, wait); return })
 		return b, err
 	}
-	return c.next(context.Background(), false)
+	return c.next(ctx, wait)
 }
 
 func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
@@ -93,20 +97,35 @@ func (c *Consumer) release() {
 // Recv receives the next message into buf, growing it if need be, and returns
 // it, waiting as long as ctx allows. Errors are those of Next.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
-	if c.guarded {
-		err := c.guard(func() (err error) { buf, err = c.recv(ctx, buf, true); return })
-		return buf, err
+	if c.slow || !c.enter() || c.held != 0 || c.tail == c.head && !c.glance() {
+		return c.recvSlow(ctx, buf, true)
 	}
-	return c.recv(ctx, buf, true)
+	b, err := c.peek()
+	if err == nil {
+		buf = appendTo(buf, b)
+		c.head += c.held
+		c.held = 0
+		c.publish(&c.h.head, c.head)
+		if c.peerSleeps() {
+			c.wakeIfWanted()
+		}
+	}
+	c.leave()
+	return buf, err
 }
 
 // TryRecv is Recv that returns ErrEmpty instead of waiting.
 func (c *Consumer) TryRecv(buf []byte) ([]byte, error) {
+	return c.recvSlow(context.Background(), buf, false)
+}
+
+// recvSlow is Recv with all that may be in the way of its fast path.
+func (c *Consumer) recvSlow(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	if c.guarded {
-		err := c.guard(func() (err error) { buf, err = c.recv(context.Background(), buf, false); return })
+		err := c.guard(func() (err error) { buf, err = c.recv(ctx, buf, wait); return })
 		return buf, err
 	}
-	return c.recv(context.Background(), buf, false)
+	return c.recv(ctx, buf, wait)
 }
 
 func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
@@ -118,8 +137,7 @@ func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, err
 	}
 	b, err := c.peek()
 	if err == nil {
-		buf = append(buf[:0], b...)
-		crashpoint.Hit("ring.copied")
+		buf = appendTo(buf, b)
 		c.head += c.held
 		c.held = 0
 		c.commit()
@@ -155,7 +173,7 @@ func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err err
 		if err != nil {
 			break
 		}
-		bufs[n] = append(bufs[n][:0], b...)
+		bufs[n] = appendTo(bufs[n], b)
 		c.head += c.held
 		c.held = 0
 		n++
@@ -202,6 +220,17 @@ func (c *Consumer) peek() ([]byte, error) {
 	c.held = recordSize(n)
 	at += recordHeader
 	return c.data[at : at+n : at+n], nil
+}
+
+// appendTo returns b's bytes in buf's memory, or in new memory if that is small.
+func appendTo(buf, b []byte) []byte {
+	if cap(buf) < len(b) {
+		buf = make([]byte, len(b))
+	}
+	buf = buf[:len(b)]
+	mem.Copy(buf, b)
+	crashpoint.Hit("ring.copied")
+	return buf
 }
 
 // find waits for a message, unless one is held.

@@ -186,8 +186,8 @@ func TestWakeOnlySleepers(t *testing.T) {
 	done := async(func() ([]byte, error) { return c.Recv(bounded(t), nil) })
 	consumerSleeps(t, p.ring)
 	require.NoError(t, p.Send(bounded(t), nil))
-	require.Zero(t, p.ring.h.recvSleeps.Load(), "the wake has cleared the flag")
+	require.False(t, p.ring.h.recvSleeps(), "the wake has cleared the bit")
 	require.NoError(t, get(t, done).err)
-	require.Zero(t, p.ring.h.recvSleeps.Load())
-	require.Zero(t, p.ring.h.sendSleeps.Load())
+	require.False(t, p.ring.h.recvSleeps())
+	require.False(t, p.ring.h.sendSleeps())
 }

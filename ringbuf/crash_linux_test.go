@@ -23,7 +23,7 @@ const walkMessages = 150
 func walkPoints(stop bool) *testproc.WalkOptions {
 	return &testproc.WalkOptions{
 		Dirs: []string{".", "../internal/robust"},
-		Skip: []string{"robust.foreign.taken", "robust.foreign.unlinked", "robust.foreign.released", "robust.abandoned"},
+		Skip: []string{"robust.foreign.taken", "robust.foreign.unlinked", "robust.foreign.released", "robust.abandoned", "robust.released"},
 		Stop: stop,
 	}
 }
@@ -211,6 +211,9 @@ func walkProducer(t *testing.T, v *testproc.Victim) {
 	r := ring(t, walkOptions)
 	c := consumer(t, r)
 	p, first := startProducer(t, v, r, c)
+	if v.Fired() {
+		p.Wait()
+	}
 	if ended(p) && r.Stats().Sent == 0 {
 		finishAlone(t, r, c, first)
 		return
@@ -245,7 +248,7 @@ func startProducer(t *testing.T, v *testproc.Victim, r *Ring, c *Consumer) (*tes
 	})
 	consumerSleeps(t, r)
 	p := v.Start("walk producer", testproc.Files(r.File()))
-	until(t, func() bool { return r.h.sendSleeps.Load() != 0 || v.Fired() || ended(p) })
+	until(t, func() bool { return r.h.sendSleeps() || v.Fired() || ended(p) })
 	return p, first
 }
 
@@ -281,7 +284,7 @@ func walkConsumer(t *testing.T, v *testproc.Victim) {
 		for i := 0; i < walkMessages; {
 			if i == walkMessages/2 {
 				// It has to sleep once, for which there has to be nothing to do.
-				for r.h.consumer.PID() != 0 && r.h.recvSleeps.Load() == 0 {
+				for r.h.consumer.PID() != 0 && !r.h.recvSleeps() {
 					runtime.Gosched()
 				}
 			}
@@ -440,8 +443,9 @@ func TestStopWalk(t *testing.T) {
 			p.Cont()
 		}
 		p.Succeed()
-		finishing := producer(t, r)
-		require.NoError(t, finishing.Send(bounded(t), nil))
+		q, c := producer(t, r), consumer(t, r)
+		require.NoError(t, q.Send(bounded(t), walkMessage(0)))
+		require.NoError(t, get(t, collect(t, c, 1).done).err)
 	}
 	// The walk's points, but for the one that only those pass who are told of a death.
 	o := walkPoints(true)

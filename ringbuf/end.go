@@ -20,13 +20,12 @@ type end struct {
 	h        *header
 	mine     *role
 	theirs   *role
-	flag     *mem.Uint32 // this end sleeps
-	peerFlag *mem.Uint32 // the other end sleeps
 	strategy Strategy
 	patient  bool              // OnPeerDeath is Wait
 	guarded  bool              // the file may be truncated under us
 	light    bool              // HeavyFence of any process fences this one too
 	fenced   bool              // this end fences when it publishes
+	slow     bool              // no call may take the fast path
 	holds    bool              // this end has the role
 	broken   error             // every call's, once found
 	breaks   func(error) error // makes it so
@@ -56,11 +55,13 @@ const (
 	left
 )
 
-func (e *end) init(h *header, o Options, mine, theirs *role, flag, peerFlag *mem.Uint32) {
-	e.h, e.mine, e.theirs, e.flag, e.peerFlag = h, mine, theirs, flag, peerFlag
+// init is called with guarded set.
+func (e *end) init(h *header, o Options, mine, theirs *role) {
+	e.h, e.mine, e.theirs = h, mine, theirs
 	e.strategy, e.patient = o.Strategy, o.OnPeerDeath == Wait
 	e.light = futex.LightFences()
 	e.fenced = !e.light || o.Strategy == Block
+	e.slow = e.guarded || e.fenced
 	both := handOverOf(h)
 	e.told, e.heard = &both.tail, &both.head
 	if mine == &h.consumer {
@@ -82,7 +83,6 @@ func (e *end) join(ctx context.Context, trust robust.Trust) error {
 	}
 	crashpoint.Hit("ring.joined")
 	e.told.Acquire() // from who had the role before
-	e.flag.Store(0)
 	e.holds = true
 	return nil
 }
@@ -110,10 +110,7 @@ func (e *end) stop() {
 	e.closed.Store(true)
 	futex.HeavyFence()
 	for e.busy.Load() != 0 {
-		// The call may be asleep, or about to be. Where the file is truncated
-		// there is nobody to wake.
-		_ = guard(func() error { e.flag.Store(0); return nil })
-		futex.WakeAll(e.flag)
+		futex.WakeAll(&e.theirs.Word) // the call may be asleep, or about to be
 		runtime.Gosched()
 	}
 }
@@ -130,19 +127,10 @@ func (e *end) close() {
 }
 
 func (e *end) vacate() {
-	if !e.holds {
-		return
+	if e.holds {
+		e.told.ReleaseMerge()
+		_ = guard(func() error { e.mine.Leave(); return nil })
 	}
-	e.told.ReleaseMerge()
-	_ = guard(func() error {
-		e.mine.Leave()
-		// Who slept before this end came sees neither its coming nor its
-		// going in the presence word.
-		if e.peerFlag.Load() != 0 {
-			e.wakePeer()
-		}
-		return nil
-	})
 }
 
 // giveAway leaves the role in trust for another process.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ func expected(err error) bool {
 // field returns one of the words of the header that processes write.
 func (h *header) field(i byte) (*mem.Uint32, *mem.Uint64) {
 	words32 := []*mem.Uint32{
-		&h.recvSleeps, &h.sendSleeps, &h.ended, &h.producer.Word, &h.consumer.Word, &h.producer.Owner, &h.consumer.Owner,
+		&h.ended, &h.producer.Word, &h.consumer.Word, &h.producer.Owner, &h.consumer.Owner,
 	}
 	words64 := []*mem.Uint64{&h.tail, &h.head, &h.wanted, &h.producer.Ident, &h.consumer.Ident, &h.tail, &h.head}
 	if i < 128 {
@@ -253,13 +254,19 @@ var _ = testproc.Helper("vandal", func(c *testproc.Child) {
 		maps = append(maps, b)
 	}
 	src := rand.New(rand.NewPCG(uint64(number(c, 0)), 1))
-	headWords := []int{256, 384, 512, 640, 648, 768, 896, 904, 920, 928, 936, 944, 1024, 1072}
+	var h header
+	headWords := []uintptr{unsafe.Offsetof(h.tail), unsafe.Offsetof(h.head), unsafe.Offsetof(h.wanted), unsafe.Offsetof(h.ended)}
+	for _, role := range []uintptr{unsafe.Offsetof(h.producer), unsafe.Offsetof(h.consumer)} {
+		for at := uintptr(0); at < unsafe.Sizeof(h.producer.Presence); at += 8 {
+			headWords = append(headWords, role+at)
+		}
+	}
 	c.WriteLine("ready")
 	for i := 0; ; i++ {
 		b := maps[i%len(maps)]
 		at := headSize + int(src.Uint32())%(len(b)-headSize)&^7
 		if i%3 == 0 {
-			at = headWords[src.IntN(len(headWords))]
+			at = int(headWords[src.IntN(len(headWords))])
 		}
 		x := src.Uint64() >> src.IntN(64)
 		if src.IntN(2) == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/testproc"
 )
 
@@ -109,14 +110,20 @@ func until(t testing.TB, cond func() bool) {
 }
 
 // asleep waits until the consumer or producer of r has announced its sleep.
+// recvSleeps says whether the consumer sleeps, or is about to.
+func (h *header) recvSleeps() bool { return h.producer.Word.Load()&robust.Waiters != 0 }
+
+// sendSleeps says whether the producer sleeps, or is about to.
+func (h *header) sendSleeps() bool { return h.consumer.Word.Load()&robust.Waiters != 0 }
+
 func consumerSleeps(t testing.TB, r *Ring) {
 	t.Helper()
-	until(t, func() bool { return r.h.recvSleeps.Load() != 0 })
+	until(t, r.h.recvSleeps)
 }
 
 func producerSleeps(t testing.TB, r *Ring) {
 	t.Helper()
-	until(t, func() bool { return r.h.sendSleeps.Load() != 0 })
+	until(t, r.h.sendSleeps)
 }
 
 // result is what a call on another goroutine returned.

@@ -20,12 +20,10 @@ import (
 //	 256    8 tail         producer: end of what is published, counted from the
 //	                       ring's beginning, never wraps
 //	 384    8 head         consumer: end of what is released, counted alike
-//	 512    4 recvSleeps   consumer sets 1 before it sleeps; producer clears
-//	 640    4 sendSleeps   producer sets 1 before it sleeps; consumer clears
-//	 648    8 wanted       producer: the head that it sleeps for
-//	 768    4 ended        producer: 1 after CloseSend
-//	 896   64 producer     the producer's presence
-//	1024   64 consumer     the consumer's presence
+//	 512    8 wanted       producer: the head that it sleeps for
+//	 640    4 ended        producer: 1 after CloseSend
+//	 768   64 producer     the producer's presence; the consumer sleeps on it
+//	 896   64 consumer     the consumer's presence; the producer sleeps on it
 //	65536     data         capacity bytes, or the slots
 //
 // A record in a ring's data begins at a multiple of 8 and never wraps, since
@@ -43,12 +41,8 @@ type header struct {
 	_           [mem.Line - 8]byte
 	head        mem.Uint64
 	_           [mem.Line - 8]byte
-	recvSleeps  mem.Uint32
-	_           [mem.Line - 4]byte
-	sendSleeps  mem.Uint32
-	_           uint32
 	wanted      mem.Uint64
-	_           [mem.Line - 16]byte
+	_           [mem.Line - 8]byte
 	ended       mem.Uint32
 	_           [mem.Line - 4]byte
 	producer    role
@@ -72,13 +66,11 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.strategy)-128]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.tail)-256]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.head)-384]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.recvSleeps)-512]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.sendSleeps)-640]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.wanted)-648]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.ended)-768]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.producer)-896]
-	_ = [1]struct{}{}[unsafe.Offsetof(header{}.consumer)-1024]
-	_ = [1]struct{}{}[unsafe.Sizeof(header{})-1152]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.wanted)-512]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.ended)-640]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.producer)-768]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.consumer)-896]
+	_ = [1]struct{}{}[unsafe.Sizeof(header{})-1024]
 )
 
 // headerOf lays the header over the beginning of b, which must have headSize

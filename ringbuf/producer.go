@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/mem"
 )
 
 // Producer is the sending end of a Ring. One goroutine at a time may use it;
@@ -41,18 +42,28 @@ func (p *Producer) init(h *header, data []byte, o Options) {
 // ctx allows. On an error nothing was sent: ErrTooLarge, ErrClosed,
 // ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
 func (p *Producer) Send(ctx context.Context, b []byte) error {
-	if p.guarded {
-		return p.guard(func() error { return p.send(ctx, b, true) })
+	n := uint64(len(b))
+	if p.slow || !p.enter() || n > p.max || !p.fits(recordSize(n)) {
+		return p.sendSlow(ctx, b, true)
 	}
-	return p.send(ctx, b, true)
+	p.write(b)
+	p.publish(&p.h.tail, p.tail)
+	if p.peerSleeps() {
+		p.wakePeer()
+	}
+	p.leave()
+	return nil
 }
 
 // TrySend is Send that returns ErrFull instead of waiting.
-func (p *Producer) TrySend(b []byte) error {
+func (p *Producer) TrySend(b []byte) error { return p.sendSlow(context.Background(), b, false) }
+
+// sendSlow is Send with all that may be in the way of its fast path.
+func (p *Producer) sendSlow(ctx context.Context, b []byte, wait bool) error {
 	if p.guarded {
-		return p.guard(func() error { return p.send(context.Background(), b, false) })
+		return p.guard(func() error { return p.send(ctx, b, wait) })
 	}
-	return p.send(context.Background(), b, false)
+	return p.send(ctx, b, wait)
 }
 
 func (p *Producer) send(ctx context.Context, b []byte, wait bool) error {
@@ -183,7 +194,7 @@ func (p *Producer) write(b []byte) {
 	at := p.tail & (p.size - 1)
 	record := p.data[at : at+recordHeader+uint64(len(b))]
 	binary.LittleEndian.PutUint64(record, uint64(len(b)))
-	copy(record[recordHeader:], b)
+	mem.Copy(record[recordHeader:], b)
 	p.tail += recordSize(uint64(len(b)))
 	p.writing = false // what was reserved began where this did
 	crashpoint.Hit("ring.written")

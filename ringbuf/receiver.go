@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -21,11 +22,12 @@ type receiver struct {
 }
 
 func (r *receiver) init(h *header, o Options, unit uint64) {
-	r.end.init(h, o, &h.consumer, &h.producer, &h.recvSleeps, &h.sendSleeps)
+	r.end.init(h, o, &h.consumer, &h.producer)
 	r.size, r.unit = uint64(o.Capacity), unit
 	r.breaks = func(err error) error {
 		r.broken = err
 		r.tail = r.head // so that every call comes to message
+		r.slow = true
 		return err
 	}
 	r.ready = func() bool { return h.tail.Load() != r.want.Load() || h.ended.Load() != 0 }
@@ -114,7 +116,30 @@ func (r *receiver) over(ctx context.Context, seen peer, wait bool) error {
 // commit gives everything up to head back.
 func (r *receiver) commit() {
 	r.publish(&r.h.head, r.head)
-	if r.peerFlag.Load() != 0 && int64(r.head-r.h.wanted.Load()) >= 0 {
+	if r.peerSleeps() {
+		r.wakeIfWanted()
+	}
+}
+
+// wakeIfWanted wakes the producer if there is as much room as it sleeps for.
+func (r *receiver) wakeIfWanted() {
+	if int64(r.head-r.h.wanted.Load()) >= 0 {
 		r.wakePeer()
 	}
+}
+
+// glances is how often glance looks.
+const glances = 64
+
+// glance waits for something behind head as long as another core may be about
+// to publish it, before all that message does. It is for the fast path only.
+func (r *receiver) glance() bool {
+	for range glances {
+		if tail := r.h.tail.Load(); tail != r.head { // acquire: index
+			found, err := r.look()
+			return found && err == nil
+		}
+		mem.Pause(1)
+	}
+	return false
 }

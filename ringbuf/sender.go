@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // sender is a sending end without the messages: it knows how much room there
@@ -14,8 +15,8 @@ type sender struct {
 	limit uint64 // tail may grow up to here: the head last seen plus the capacity
 	size  uint64 // capacity
 
-	// peerWord is the consumer's presence word when it was last found in order,
-	// or noWord.
+	// peerWord is the consumer's presence word, without Waiters, when it was last
+	// found in order, or noWord.
 	peerWord uint64
 
 	end
@@ -25,11 +26,11 @@ type sender struct {
 const noWord = 1 << 32
 
 func (s *sender) init(h *header, o Options) {
-	s.end.init(h, o, &h.producer, &h.consumer, &h.sendSleeps, &h.recvSleeps)
+	s.end.init(h, o, &h.producer, &h.consumer)
 	s.size, s.peerWord = uint64(o.Capacity), noWord
 	s.breaks = func(err error) error {
 		s.broken = err
-		s.peerWord = noWord // so that every call comes to room
+		s.slow = true
 		return err
 	}
 	s.ready = func() bool { return int64(h.head.Load()-s.want.Load()) >= 0 }
@@ -51,7 +52,7 @@ func (s *sender) begin(unit uint64) error {
 // fits says whether there is room for need, as last seen, and the consumer is
 // as it was last seen.
 func (s *sender) fits(need uint64) bool {
-	return need <= s.limit-s.tail && uint64(s.theirs.Word.Load()) == s.peerWord
+	return need <= s.limit-s.tail && uint64(s.theirs.Word.Load()&^robust.Waiters) == s.peerWord
 }
 
 // room waits until there is room for need, which is at most the capacity.
@@ -96,7 +97,7 @@ func (s *sender) room(ctx context.Context, need uint64, wait bool) error {
 // commit publishes everything up to tail.
 func (s *sender) commit() {
 	s.publish(&s.h.tail, s.tail)
-	if s.peerFlag.Load() != 0 {
+	if s.peerSleeps() {
 		s.wakePeer()
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
-// Waiting. The side that waits sets its sleep flag, reads the other's index
-// once more, and sleeps on the flag and on the other's presence. The side that
-// publishes stores its index, reads the flag, and if it is set clears it and
-// wakes, both in one system call. For this to be safe one of the two must fence
-// between its store and its load. The sleeper does it for both
-// (futex.HeavyFence), so that publishing is one plain store; where the kernel
-// has no such fence, or the strategy is Block and somebody is woken nearly
-// every time, the publisher fences itself.
+// Waiting. The side that waits sets Waiters in the other's presence word, reads
+// the other's index once more, and sleeps on that word. The side that publishes
+// stores its index, reads its own presence word, and if Waiters is set clears it
+// and wakes, both in one system call. So one word tells of what was published,
+// of coming, of leaving, and of death: the kernel wakes who sleeps on the word of
+// a holder that dies, also of one that was killed before it has woken anybody.
 //
-// Death. A publisher that is killed before it has woken the sleeper leaves its
-// presence marked, and the sleeper sleeps on that too.
+// For this to be safe one of the two must fence between its store and its load.
+// The sleeper does it for both (futex.HeavyFence), so that publishing is one
+// plain store; where the kernel has no such fence, or the strategy is Block and
+// somebody is woken nearly every time, the publisher fences itself.
 
 // publish stores an index of this end's.
 //
@@ -38,21 +38,24 @@ func (e *end) publish(index *mem.Uint64, v uint64) {
 	crashpoint.Hit("ring.published")
 }
 
+// peerSleeps says whether the other end sleeps, or is about to.
+func (e *end) peerSleeps() bool { return e.mine.Word.Load()&robust.Waiters != 0 }
+
 // wakePeer wakes the other end, which sleeps.
 func (e *end) wakePeer() {
 	crashpoint.Hit("ring.waking")
-	_ = futex.WakeClear(e.peerFlag) // a fault means the file is gone, and the sleeper with it
+	e.mine.Rouse()
 	crashpoint.Hit("ring.woken")
 }
 
 // peer is what was last read of the other's presence.
 type peer struct {
 	arrivals uint32 // read first: else it could count one who came after word was read
-	word     uint32
+	word     uint32 // without Waiters
 }
 
 func (e *end) seePeer() peer {
-	p := peer{e.theirs.Arrivals.Load(), e.theirs.Word.Load()}
+	p := peer{e.theirs.Arrivals.Load(), e.theirs.Word.Load() &^ robust.Waiters}
 	e.heard.Acquire()
 	return p
 }
@@ -126,28 +129,30 @@ func (e *end) lookUp() {
 
 // sleep announces that this end sleeps, and does.
 func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
-	e.flag.Store(1)
+	word, same := e.theirs.Watch(seen.word)
+	if !same {
+		return nil
+	}
 	crashpoint.Hit("ring.announced")
 	if e.strategy != Block {
 		futex.HeavyFence()
 	}
 	news := func() bool { return e.ready() || e.seePeer() != seen }
 	if news() || e.closed.Load() {
-		e.flag.Store(0)
+		e.theirs.Unwatch(word)
 		return nil
 	}
 	began := time.Now()
-	err := futex.SleepAny(ctx,
-		[]futex.Word{{Addr: e.flag, Val: 1}, {Addr: &e.theirs.Word, Val: seen.word}},
+	err := futex.Sleep(ctx, &e.theirs.Word, word,
 		func() bool { return news() || !seen.died() && e.theirs.CheckOwner() })
-	e.flag.Store(0)
 	crashpoint.Hit("ring.awake")
 	e.spin.Slept(time.Since(began))
 	if e.strategy == Hybrid {
-		w.rounds = min(e.spin.Rounds(), 64)
+		w.rounds = e.spin.Again()
 	}
 	if errors.Is(err, futex.ErrFault) {
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
+	e.theirs.Unwatch(word) // unless the one who woke us has done it
 	return err
 }

@@ -4,6 +4,7 @@ package explore
 
 import (
 	"context"
+	"math"
 
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
@@ -96,6 +97,19 @@ func (r *run) WakeClear(w *mem.Uint32) {
 		return true
 	})
 	r.wake(w, 1)
+	p.learn(0)
+}
+
+// WakeBit implements futex.Kernel.
+func (r *run) WakeBit(w *mem.Uint32) {
+	r.before()
+	p := r.moving
+	r.note("P%d clears bit 31 of %s and wakes all", p.ID, word{r, w})
+	r.quietly(p, func() bool {
+		w.Store(w.Load() &^ (1 << 31))
+		return true
+	})
+	r.wake(w, math.MaxInt)
 	p.learn(0)
 }
 

@@ -14,6 +14,7 @@ type Kernel interface {
 	Sleep(ctx context.Context, words []Word, gone func() bool) error
 	Wake(w *mem.Uint32, n int) int
 	WakeClear(w *mem.Uint32)
+	WakeBit(w *mem.Uint32)
 }
 
 // Explorer is the kernel of the simulated processes.
@@ -40,5 +41,11 @@ func WakeAll(w *mem.Uint32) { Explorer.Wake(w, maxWake) }
 // WakeClear sets w to 0 and wakes one of its sleepers, in one step.
 func WakeClear(w *mem.Uint32) error {
 	Explorer.WakeClear(w)
+	return nil
+}
+
+// WakeBit clears bit 31 of w and wakes everybody who sleeps on it, in one step.
+func WakeBit(w *mem.Uint32) error {
+	Explorer.WakeBit(w)
 	return nil
 }

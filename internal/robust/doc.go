@@ -33,18 +33,24 @@
 //
 // # Presence
 //
-// A Presence is a cell held for as long as a process takes part in something,
-// with FUTEX_WAITERS always set, and a record of who it is. Whoever depends on
-// the process sleeps on its presence word too.
+// A Presence is a cell held for as long as a process takes part in something.
+// Whoever depends on the process sets FUTEX_WAITERS in its word and sleeps on
+// it, so that its death wakes them; what else they wait for may wake them there
+// too (Rouse).
 //
 // The protocol of a presence word, with what a death leaves at each step:
 //
-//	0 → TID|WAITERS         one CAS claims and names the owner; death: the kernel marks
-//	record := 0; start; pid  death: the record is 0 or an earlier, already fenced owner's
-//	(takes part)             death: WAITERS|OWNER_DIED, record names whom to fence
-//	pid := 0, word := 0      leaves; death in between: marked, nothing to fence
-//	wake all                 death before: watchers' looks see the changed word
-//	DIED → TID|WAITERS       take-over, after AwaitGone(record)
+//	0 → TID            one CAS claims and names the owner; death: the kernel marks
+//	ident := mine      death before: the ident is an earlier holder's, who lives or
+//	                   was fenced: nothing to fence, since the dead one had not begun
+//	arrivals += 1, wake all
+//	(takes part)       death: OWNER_DIED, and the ident says whom to fence
+//	word := 0, wake all   leaves; death in between: watchers' looks see the changed word
+//	DIED → TID         take-over (TakeOver): fence; CAS; and, while holding it, fence
+//	                   again whoever has taken over and died between the two
+//
+// A process that gives its part to a child holds it in trust until the child
+// adopts it: arrivals then names the trust, so that no late hand can use it.
 //
 // Concurrency: all functions may be called from any goroutine.
 //

@@ -52,7 +52,7 @@ type Cell struct {
 // Presence is a cell that a process holds for as long as it takes part.
 //
 //	off size field    written by
-//	  0  48 Cell      see there; Word always carries Waiters while held
+//	  0  48 Cell      see there; who sleeps on Word has set Waiters
 //	 48   4 Arrivals  holder: how often somebody has come, or given his part away
 //	 52  12           unused
 type Presence struct {

@@ -45,7 +45,7 @@ func (p *Presence) Join(ctx context.Context) error {
 		case Dead:
 			err = p.TakeOver(ctx, w)
 		case Vacant:
-			err = p.Take(w, Waiters)
+			err = p.Take(w, w&Waiters)
 		}
 		if errors.Is(err, ErrHeld) {
 			continue
@@ -75,6 +75,31 @@ func (p *Presence) Leave() {
 	}
 }
 
+// Watch prepares to sleep on the presence's word, which was read as seen, less
+// Waiters. It returns the word to sleep for, or false if the presence is another
+// one by now. Whoever has a reason to wake its watchers, or dies, then finds
+// Waiters set.
+func (p *Presence) Watch(seen uint32) (word uint32, same bool) {
+	for {
+		w := p.Word.Load()
+		if w&^Waiters != seen {
+			return w, false
+		}
+		if w&Waiters != 0 || p.Word.CompareAndSwap(w, w|Waiters) {
+			return w | Waiters, true
+		}
+	}
+}
+
+// Unwatch undoes Watch where nobody else watches: it spares the other a wake.
+func (p *Presence) Unwatch(word uint32) { p.Word.CompareAndSwap(word, word&^Waiters) }
+
+// Rouse clears Waiters in the word of this process's own part, and wakes who
+// sleeps on it, in one system call.
+func (p *Presence) Rouse() {
+	_ = futex.WakeBit(&p.Word) // a fault means that the file is gone, and the sleeper with it
+}
+
 // PID returns the process that takes part, 0 if none is known.
 func (p *Presence) PID() int {
 	pid, _ := p.OwnerPID()
@@ -92,53 +117,68 @@ func (p *Presence) Entrust() (Trust, error) {
 	if !p.Mine() {
 		return Trust{}, ErrBusy
 	}
-	t := Trust{Word: p.Word.Load(), Arrivals: p.Arrivals.Add(1)}
+	t := Trust{Word: p.Word.Load() &^ Waiters, Arrivals: p.Arrivals.Add(1)}
 	if !p.near() {
 		p.releaseForeign(func() {}) // the child links the same node
 	}
 	return t, nil
 }
 
-// holds says whether nobody has joined since t was made.
-func (p *Presence) holds(t Trust) bool { return p.Arrivals.Load() == t.Arrivals }
+// holds says whether nobody has joined since t was made, and returns the word
+// that the presence has.
+func (p *Presence) holds(t Trust) (word uint32, ok bool) {
+	w := p.Word.Load()
+	return w, w&^Waiters == t.Word && p.Arrivals.Load() == t.Arrivals && StateOf(w) == Present
+}
 
 // Adopt takes over what another process held in trust. If that one has died
 // meanwhile, or taken it back, Adopt is Join.
 func (p *Presence) Adopt(ctx context.Context, t Trust) error {
-	if !p.holds(t) || StateOf(t.Word) != Present {
-		return p.Join(ctx)
+	for {
+		w, ok := p.holds(t)
+		if !ok {
+			return p.Join(ctx)
+		}
+		err := p.Take(w, w&Waiters)
+		if errors.Is(err, ErrHeld) {
+			continue
+		}
+		if err == nil {
+			p.announce()
+		}
+		return err
 	}
-	err := p.Take(t.Word, Waiters)
-	if errors.Is(err, ErrHeld) {
-		return p.Join(ctx)
-	}
-	if err == nil {
-		p.announce()
-	}
-	return err
 }
 
 // Reclaim takes back what was entrusted, when the child was never started.
 // ErrBusy: it is not in trust any more.
 func (p *Presence) Reclaim(t Trust) error {
-	if !p.holds(t) || p.Word.Load() != t.Word {
-		return ErrBusy
-	}
-	if !p.near() {
-		if err := p.Take(t.Word, Waiters); err != nil {
+	for {
+		w, ok := p.holds(t)
+		if !ok {
 			return ErrBusy
 		}
+		if !p.near() && p.Take(w, w&Waiters) != nil {
+			continue
+		}
+		p.Arrivals.Add(1)
+		return nil
 	}
-	p.Arrivals.Add(1)
-	return nil
 }
 
 // Disown marks a part that was held in trust as a dead process's, because the
 // child has ended. It does nothing if the child had adopted it, whatever has
 // become of it since.
 func (p *Presence) Disown(t Trust) {
-	if p.holds(t) && p.Word.CompareAndSwap(t.Word, Waiters|OwnerDied) {
-		crashpoint.Hit("robust.presence.disowned")
-		futex.WakeAll(&p.Word)
+	for {
+		w, ok := p.holds(t)
+		if !ok {
+			return
+		}
+		if p.Word.CompareAndSwap(w, w&Waiters|OwnerDied) {
+			crashpoint.Hit("robust.presence.disowned")
+			futex.WakeAll(&p.Word)
+			return
+		}
 	}
 }

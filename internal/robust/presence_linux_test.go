@@ -58,7 +58,6 @@ func TestPresence(t *testing.T) {
 		p.Leave() // nothing
 		require.NoError(t, p.Join(t.Context()))
 		require.Equal(t, Present, StateOf(p.Word.Load()))
-		require.NotZero(t, p.Word.Load()&Waiters)
 		require.Equal(t, os.Getpid(), p.PID())
 		require.ErrorIs(t, p.Join(t.Context()), ErrBusy, "this process takes part already")
 		other := startPart(t, f, geometry)
@@ -85,10 +84,14 @@ func TestDeathOfAPeerWakes(t *testing.T) {
 		peer := startPart(t, f, geometry)
 		tell(peer, "join", Trust{})
 		peer.Expect(says(Trust{}, nil))
-		word := p.Word.Load()
+		seen := p.Word.Load()
 		sleep := func() <-chan error {
 			return start(func() error {
-				for data.Load() == 0 && p.Word.Load() == word {
+				for data.Load() == 0 {
+					word, same := p.Watch(seen)
+					if !same {
+						return nil
+					}
 					if err := futex.SleepAny(nil, []futex.Word{{Addr: data}, {Addr: &p.Word, Val: word}}, p.CheckOwner); err != nil {
 						return err
 					}
@@ -99,6 +102,7 @@ func TestDeathOfAPeerWakes(t *testing.T) {
 		// The kernel wakes one; all learn.
 		done := []<-chan error{sleep(), sleep(), sleep()}
 		await(t, func() bool { return sleepers(&p.Word) == 3 })
+		require.NotZero(t, p.Word.Load()&Waiters)
 		peer.Kill()
 		for _, d := range done {
 			require.NoError(t, result(t, d))
@@ -108,6 +112,37 @@ func TestDeathOfAPeerWakes(t *testing.T) {
 		require.NoError(t, p.Join(t.Context()), "take over")
 		require.Equal(t, os.Getpid(), p.PID())
 		p.Leave()
+	})
+}
+
+// Whoever takes part wakes those who watch, and goes on taking part.
+func TestRouse(t *testing.T) {
+	eachGeometry(t, func(t *testing.T, geometry string) {
+		a, _ := newArea(t, 4096, geometry)
+		p := a.presence(0)
+		_, same := p.Watch(5)
+		require.False(t, same)
+		require.NoError(t, p.Join(t.Context()))
+		seen := p.Word.Load()
+		word, same := p.Watch(seen)
+		require.True(t, same)
+		require.Equal(t, seen|Waiters, word)
+		p.Unwatch(word)
+		require.Equal(t, seen, p.Word.Load())
+		word, _ = p.Watch(seen)
+		var done []<-chan error
+		for range 3 {
+			done = append(done, start(func() error { return futex.SleepAny(nil, []futex.Word{{Addr: &p.Word, Val: word}}, nil) }))
+		}
+		await(t, func() bool { return sleepers(&p.Word) == 3 })
+		p.Rouse()
+		for _, d := range done {
+			require.NoError(t, result(t, d))
+		}
+		require.Equal(t, seen, p.Word.Load())
+		require.True(t, p.Mine())
+		p.Leave()
+		require.Zero(t, p.Word.Load())
 	})
 }
 
@@ -198,7 +233,9 @@ func TestChildDiesBeforeItAdopts(t *testing.T) {
 		require.NoError(t, p.Join(t.Context()))
 		trust, err := p.Entrust()
 		require.NoError(t, err)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, trust.Word, nil) })
+		word, same := p.Watch(trust.Word)
+		require.True(t, same)
+		watch := start(func() error { return futex.Sleep(nil, &p.Word, word, nil) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		child := startPart(t, f, geometry)
 		child.Kill()
@@ -225,7 +262,9 @@ func TestParentDiesBeforeTheChildAdopts(t *testing.T) {
 		var trust Trust
 		_, err := fmt.Sscan(parent.ReadLine(), &trust.Word, &trust.Arrivals)
 		require.NoError(t, err)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, trust.Word, p.CheckOwner) })
+		word, same := p.Watch(trust.Word)
+		require.True(t, same)
+		watch := start(func() error { return futex.Sleep(nil, &p.Word, word, p.CheckOwner) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		parent.Kill()
 		require.NoError(t, result(t, watch))
