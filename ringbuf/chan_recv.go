@@ -30,12 +30,12 @@ func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
 // error.
 func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 	r := &c.recv
-	if r.slow || !r.enter() || r.tail == r.head {
+	if !r.dash() || r.tail == r.head {
 		return r.recvSlow(ctx, true)
 	}
 	v := r.slots[r.head&uint64(len(r.slots)-1)]
 	r.head++
-	r.publish(&r.h.head, r.head)
+	r.dashed(&r.h.head, r.head)
 	if r.peerSleeps() {
 		r.wakeIfWanted()
 	}

@@ -26,12 +26,12 @@ func (s *chanSender[T]) init(h *header, slots []T, o Options, guarded bool) {
 // ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Chan[T]) Send(ctx context.Context, v T) error {
 	s := &c.send
-	if s.slow || !s.enter() || !s.fits(1) {
+	if !s.dash() || !s.fits(1) {
 		return s.sendSlow(ctx, v, true)
 	}
 	s.slots[s.tail&uint64(len(s.slots)-1)] = v
 	s.tail++
-	s.publish(&s.h.tail, s.tail)
+	s.dashed(&s.h.tail, s.tail)
 	if s.peerSleeps() {
 		s.wakePeer()
 	}

@@ -42,7 +42,7 @@ func (c *Consumer) init(h *header, data []byte, o Options) {
 // the stream or left, ErrPeerDied when it died instead, ErrNotReleased,
 // ErrClosed, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
-	if c.slow || !c.enter() || c.held != 0 || c.tail == c.head && !c.glance() {
+	if !c.dash() || c.held != 0 || c.tail == c.head && !c.glance() {
 		return c.nextSlow(ctx, true)
 	}
 	b, err := c.peek()
@@ -97,7 +97,7 @@ func (c *Consumer) release() {
 // Recv receives the next message into buf, growing it if need be, and returns
 // it, waiting as long as ctx allows. Errors are those of Next.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
-	if c.slow || !c.enter() || c.held != 0 || c.tail == c.head && !c.glance() {
+	if !c.dash() || c.held != 0 || c.tail == c.head && !c.glance() {
 		return c.recvSlow(ctx, buf, true)
 	}
 	b, err := c.peek()
@@ -105,7 +105,7 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 		buf = appendTo(buf, b)
 		c.head += c.held
 		c.held = 0
-		c.publish(&c.h.head, c.head)
+		c.dashed(&c.h.head, c.head)
 		if c.peerSleeps() {
 			c.wakeIfWanted()
 		}

@@ -207,8 +207,15 @@ func ended(p *testproc.Proc) bool {
 	}
 }
 
-func walkProducer(t *testing.T, v *testproc.Victim) {
-	r := ring(t, walkOptions)
+func walkProducer(t *testing.T, v *testproc.Victim) { walkProducerOf(t, v, walkOptions) }
+
+// walkDasher is walkProducer where the fast paths are taken.
+func walkDasher(t *testing.T, v *testproc.Victim) {
+	walkProducerOf(t, v, &Options{Capacity: minCapacity, Strategy: Hybrid})
+}
+
+func walkProducerOf(t *testing.T, v *testproc.Victim, o *Options) {
+	r := ring(t, o)
 	c := consumer(t, r)
 	p, first := startProducer(t, v, r, c)
 	if v.Fired() {
@@ -374,14 +381,14 @@ func walkBoth(t *testing.T, v *testproc.Victim) {
 // S1, X05, X06: at whatever point an end dies, or both, everything published is
 // delivered once it is read, in order, and the roles are taken over.
 func TestCrashWalk(t *testing.T) {
-	testproc.CrashWalk(t, walkPoints(false), walkProducer, walkConsumer, walkMourner, walkTruster, walkBoth)
+	testproc.CrashWalk(t, walkPoints(false), walkProducer, walkDasher, walkConsumer, walkMourner, walkTruster, walkBoth)
 }
 
 // S2: at whatever point an end is stopped, it is not taken for dead, keeps what
 // it has, and when it goes on nothing is missing.
 func TestStopWalk(t *testing.T) {
-	produces := func(t *testing.T, v *testproc.Victim) {
-		r := ring(t, walkOptions)
+	producesIn := func(t *testing.T, v *testproc.Victim, o *Options) {
+		r := ring(t, o)
 		c := consumer(t, r)
 		var k *collector
 		p, first := startProducer(t, v, r, c)
@@ -410,6 +417,10 @@ func TestStopWalk(t *testing.T) {
 		require.Zero(t, k.died.Load())
 		_, err := c.Recv(bounded(t), nil)
 		require.Equal(t, io.EOF, err)
+	}
+	produces := func(t *testing.T, v *testproc.Victim) { producesIn(t, v, walkOptions) }
+	dashes := func(t *testing.T, v *testproc.Victim) {
+		producesIn(t, v, &Options{Capacity: minCapacity, Strategy: Hybrid})
 	}
 	consumes := func(t *testing.T, v *testproc.Victim) {
 		r := ring(t, walkOptions)
@@ -450,5 +461,5 @@ func TestStopWalk(t *testing.T) {
 	// The walk's points, but for the one that only those pass who are told of a death.
 	o := walkPoints(true)
 	o.Skip = append(o.Skip, "ring.mourned")
-	testproc.CrashWalk(t, o, produces, consumes, trusts)
+	testproc.CrashWalk(t, o, produces, dashes, consumes, trusts)
 }

@@ -25,13 +25,13 @@ type end struct {
 	guarded  bool              // the file may be truncated under us
 	light    bool              // HeavyFence of any process fences this one too
 	fenced   bool              // this end fences when it publishes
-	slow     bool              // no call may take the fast path
 	holds    bool              // this end has the role
 	broken   error             // every call's, once found
 	breaks   func(error) error // makes it so
 
-	closed atomic.Bool // no call may begin: Close was called, or the role was given away
-	busy   mem.Uint32  // 1 while a call is under way: closing waits for it
+	closed atomic.Bool   // no call may begin: Close was called, or the role was given away
+	detour atomic.Uint32 // why calls may not take the fast path, 0 if they may
+	busy   mem.Uint32    // 1 while a call is under way: closing waits for it
 
 	mu    sync.Mutex // guards state and trust
 	state endState
@@ -40,12 +40,22 @@ type end struct {
 	// For the race detector: what this end publishes, and what the other does.
 	told, heard *race.Addr
 
-	// ready says whether the wait for want is over. The look calls it too.
+	// ready says whether the wait for want is over, gone whether a sleeper has
+	// reason to wake. The look calls them too, so what they read is atomic.
 	ready  func() bool
+	gone   func() bool
 	want   mem.Uint64 // private
+	seen   mem.Uint64 // private: the peer that the sleeper saw, packed
 	spin   futex.Spinner
 	checks uint32 // how often a spinning end has looked up
 }
+
+// Reasons for a detour.
+const (
+	special = 1 << iota // guarded or fenced
+	shut                // closed
+	defunct             // broken
+)
 
 type endState int
 
@@ -61,7 +71,10 @@ func (e *end) init(h *header, o Options, mine, theirs *role) {
 	e.strategy, e.patient = o.Strategy, o.OnPeerDeath == Wait
 	e.light = futex.LightFences()
 	e.fenced = !e.light || o.Strategy == Block
-	e.slow = e.guarded || e.fenced
+	if e.guarded || e.fenced {
+		e.detour.Or(special)
+	}
+	e.gone = e.hasGone
 	both := handOverOf(h)
 	e.told, e.heard = &both.tail, &both.head
 	if mine == &h.consumer {
@@ -87,6 +100,13 @@ func (e *end) join(ctx context.Context, trust robust.Trust) error {
 	return nil
 }
 
+// dash begins a call on the fast path, and says whether it may go on there; if
+// not, the slow path enters instead. leave ends it.
+func (e *end) dash() bool {
+	e.busy.StoreRelaxed(1)
+	return e.detour.Load() == 0
+}
+
 // enter begins a call, and says whether the end is open; leave ends it. Between
 // them the role is not given up. Either the call sees closed, or closing sees
 // busy: the fence between the store and the load is stop's, or, where the
@@ -100,19 +120,23 @@ func (e *end) enter() bool {
 	return !e.closed.Load()
 }
 
-func (e *end) leave() {
-	mem.StoreFence()
-	e.busy.StoreRelaxed(0)
-}
+func (e *end) leave() { e.busy.StoreRelease(0) }
 
 // stop lets no call begin any more and returns when none is under way.
 func (e *end) stop() {
 	e.closed.Store(true)
+	e.detour.Or(shut)
 	futex.HeavyFence()
 	for e.busy.Load() != 0 {
 		futex.WakeAll(&e.theirs.Word) // the call may be asleep, or about to be
 		runtime.Gosched()
 	}
+}
+
+// reopen undoes stop.
+func (e *end) reopen() {
+	e.closed.Store(false)
+	e.detour.And(^uint32(shut))
 }
 
 // close gives the role up, and wakes the other end.
@@ -143,7 +167,7 @@ func (e *end) giveAway() (trust robust.Trust, err error) {
 	e.stop()
 	err = guard(func() (err error) { trust, err = e.mine.Entrust(); return })
 	if err != nil {
-		e.closed.Store(false)
+		e.reopen()
 		return trust, err
 	}
 	e.state, e.trust = given, trust
@@ -166,7 +190,7 @@ func (e *end) takeBack(trust robust.Trust) {
 	}
 	if e.state == given {
 		e.state = open
-		e.closed.Store(false)
+		e.reopen()
 	} else {
 		e.vacate()
 	}

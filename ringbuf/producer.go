@@ -43,11 +43,11 @@ func (p *Producer) init(h *header, data []byte, o Options) {
 // ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
 func (p *Producer) Send(ctx context.Context, b []byte) error {
 	n := uint64(len(b))
-	if p.slow || !p.enter() || n > p.max || !p.fits(recordSize(n)) {
+	if !p.dash() || n > p.max || !p.fits(recordSize(n)) {
 		return p.sendSlow(ctx, b, true)
 	}
 	p.write(b)
-	p.publish(&p.h.tail, p.tail)
+	p.dashed(&p.h.tail, p.tail)
 	if p.peerSleeps() {
 		p.wakePeer()
 	}

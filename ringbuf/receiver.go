@@ -27,7 +27,7 @@ func (r *receiver) init(h *header, o Options, unit uint64) {
 	r.breaks = func(err error) error {
 		r.broken = err
 		r.tail = r.head // so that every call comes to message
-		r.slow = true
+		r.detour.Or(defunct)
 		return err
 	}
 	r.ready = func() bool { return h.tail.Load() != r.want.Load() || h.ended.Load() != 0 }

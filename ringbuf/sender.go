@@ -30,7 +30,7 @@ func (s *sender) init(h *header, o Options) {
 	s.size, s.peerWord = uint64(o.Capacity), noWord
 	s.breaks = func(err error) error {
 		s.broken = err
-		s.slow = true
+		s.detour.Or(defunct)
 		return err
 	}
 	s.ready = func() bool { return int64(h.head.Load()-s.want.Load()) >= 0 }

@@ -38,6 +38,13 @@ func (e *end) publish(index *mem.Uint64, v uint64) {
 	crashpoint.Hit("ring.published")
 }
 
+// dashed is publish on the fast path, where no fence is needed.
+func (e *end) dashed(index *mem.Uint64, v uint64) {
+	e.told.ReleaseMerge()
+	index.StoreRelease(v) // release: index
+	crashpoint.Hit("ring.dashed")
+}
+
 // peerSleeps says whether the other end sleeps, or is about to.
 func (e *end) peerSleeps() bool { return e.mine.Word.Load()&robust.Waiters != 0 }
 
@@ -64,6 +71,9 @@ func (e *end) seePeer() peer {
 func (p peer) gone() bool {
 	return robust.StateOf(p.word) == robust.Vacant && p.arrivals != 0 || p.died()
 }
+
+func (p peer) pack() uint64   { return uint64(p.arrivals)<<32 | uint64(p.word) }
+func unpack(seen uint64) peer { return peer{uint32(seen >> 32), uint32(seen)} }
 
 func (p peer) died() bool { return robust.StateOf(p.word) == robust.Dead }
 
@@ -137,17 +147,19 @@ func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
 	if e.strategy != Block {
 		futex.HeavyFence()
 	}
-	news := func() bool { return e.ready() || e.seePeer() != seen }
-	if news() || e.closed.Load() {
+	e.seen.Store(seen.pack())
+	if e.news() || e.closed.Load() {
 		e.theirs.Unwatch(word)
 		return nil
 	}
-	began := time.Now()
-	err := futex.Sleep(ctx, &e.theirs.Word, word,
-		func() bool { return news() || !seen.died() && e.theirs.CheckOwner() })
-	crashpoint.Hit("ring.awake")
-	e.spin.Slept(time.Since(began))
+	var began time.Time
 	if e.strategy == Hybrid {
+		began = time.Now()
+	}
+	err := futex.SleepAny(ctx, []futex.Word{{Addr: &e.theirs.Word, Val: word}}, e.gone)
+	crashpoint.Hit("ring.awake")
+	if e.strategy == Hybrid {
+		e.spin.Slept(time.Since(began))
 		w.rounds = e.spin.Again()
 	}
 	if errors.Is(err, futex.ErrFault) {
@@ -155,4 +167,13 @@ func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
 	}
 	e.theirs.Unwatch(word) // unless the one who woke us has done it
 	return err
+}
+
+// news says whether what this end sleeps for has come, or the peer is not as it
+// was seen.
+func (e *end) news() bool { return e.ready() || e.seePeer().pack() != e.seen.Load() }
+
+// hasGone is what the look asks about a sleeper.
+func (e *end) hasGone() bool {
+	return e.news() || !unpack(e.seen.Load()).died() && e.theirs.CheckOwner()
 }
