@@ -45,7 +45,7 @@ func (m *memory) pass(t require.TestingT, way int) {
 		err = ErrOwnerDied
 	}
 	if errors.Is(err, ErrOwnerDied) {
-		err = mu.LockRepair(nil, m.repair)
+		err = mu.LockRepair(context.Background(), m.repair)
 	}
 	require.NoError(t, err)
 	require.Equal(t, m.pair[0], m.pair[1], "somebody else changes it")
@@ -60,7 +60,7 @@ var _ = testproc.Helper("victim", func(c *testproc.Child) {
 		m.mu[1].Unlock()
 	}
 	cannot := errors.New("cannot")
-	switch err := m.mu[0].LockRepair(nil, func() error { return cannot }); {
+	switch err := m.mu[0].LockRepair(context.Background(), func() error { return cannot }); {
 	case err == nil: // another one has repaired
 		m.mu[0].Unlock()
 	default:
@@ -99,7 +99,7 @@ func walk(t *testing.T, v *testproc.Victim, place string, victims int, see func(
 	}
 	if err := m.mu[1].Lock(); err != nil {
 		require.ErrorIs(t, err, ErrOwnerDied)
-		require.NoError(t, m.mu[1].LockRepair(nil, func() error { return nil }))
+		require.NoError(t, m.mu[1].LockRepair(context.Background(), func() error { return nil }))
 	}
 	m.mu[1].Unlock()
 }

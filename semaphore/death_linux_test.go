@@ -3,6 +3,7 @@
 package semaphore
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -49,7 +50,7 @@ func TestX01OwnerDied(t *testing.T) {
 	mu.Unlock()
 	tell(other, "lock", "OK")
 	tell(other, "unlock", "OK")
-	require.NoError(t, mu.LockRepair(nil, func() error { panic("nothing is to be repaired") }))
+	require.NoError(t, mu.LockRepair(context.Background(), func() error { panic("nothing is to be repaired") }))
 	mu.Unlock()
 }
 
@@ -126,7 +127,7 @@ func TestWaitersOfAFailingRepair(t *testing.T) {
 	m, peer := die(t)
 	locks, repairs := peer(), peer()
 	cannot := errors.New("cannot")
-	require.ErrorIs(t, m.mu[0].LockRepair(nil, func() error {
+	require.ErrorIs(t, m.mu[0].LockRepair(context.Background(), func() error {
 		locks.WriteLine("lock")
 		repairs.WriteLine("repair")
 		awaitSleepers(t, &m.mu[0], 2)
@@ -163,7 +164,7 @@ func TestOneRepairs(t *testing.T) {
 	var done []<-chan error
 	for range 20 {
 		done = append(done, start(func() error {
-			err := m.mu[0].LockRepair(nil, func() error { repairs++; return nil })
+			err := m.mu[0].LockRepair(context.Background(), func() error { repairs++; return nil })
 			if err == nil {
 				m.mu[0].Unlock()
 			}
@@ -185,7 +186,7 @@ func TestTryLockFindsALostMark(t *testing.T) {
 		require.Error(t, err)
 		return errors.Is(err, ErrOwnerDied)
 	})
-	require.NoError(t, m.mu[0].LockRepair(nil, func() error { return nil }))
+	require.NoError(t, m.mu[0].LockRepair(context.Background(), func() error { return nil }))
 	m.mu[0].Unlock()
 }
 
@@ -220,7 +221,7 @@ func TestRepairPassesTheFence(t *testing.T) {
 		await(t, func() bool { return stored(into) > 0 })
 		p.Kill()
 		await(t, func() bool { return errors.Is(m.mu[0].TryLock(), ErrOwnerDied) })
-		require.NoError(t, m.mu[0].LockRepair(nil, func() error {
+		require.NoError(t, m.mu[0].LockRepair(context.Background(), func() error {
 			before := stored(into)
 			p.Wait()
 			require.Equal(t, before, stored(into), "a store during the repair")

@@ -3,6 +3,7 @@
 package semaphore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -56,7 +57,7 @@ func ExampleMutex_LockRepair() {
 	defer obj.Close()
 
 	t := obj.Ptr()
-	err = t.mu.LockRepair(nil, func() error {
+	err = t.mu.LockRepair(context.Background(), func() error {
 		t.to = 100 - t.from // from ground truth: together they are always 100
 		return nil
 	})

@@ -48,7 +48,7 @@ func (m *Mutex) Lock() error {
 	if m.cell.Take(0, 0) == nil {
 		return m.locked()
 	}
-	return m.wait(nil)
+	return m.wait(context.Background())
 }
 
 // LockContext is Lock that gives up with the context's error when ctx ends.
@@ -97,8 +97,8 @@ var tries atomic.Uint32
 // must bring what m protects into a consistent state from whatever the dead
 // one left. If repair succeeds, m is held and consistent. If it fails or
 // panics, m is not held, everybody gets ErrOwnerDied again, and the error is
-// repair's. If the owner did not die, repair is not called. ctx may be nil; it
-// bounds the wait, not repair.
+// repair's. If the owner did not die, repair is not called. ctx bounds the
+// wait, not repair.
 //
 // A C owner's threads cannot be traced from a dead TID: from one of those m is
 // taken over as soon as the kernel has marked it, as glibc does.
@@ -141,7 +141,7 @@ func (m *Mutex) locked() error {
 	return nil
 }
 
-// wait locks m. ctx may be nil.
+// wait locks m.
 //
 // The word goes 0 → TID → 0 as long as nobody waits. A waiter sets Waiters
 // and sleeps while the word stays; Unlock then frees it and wakes one sleeper
@@ -182,11 +182,11 @@ func (m *Mutex) wait(ctx context.Context) error {
 			}
 			continue
 		}
-		if ctx != nil && ctx.Err() != nil {
+		if err := ctx.Err(); err != nil {
 			if slept {
 				m.giveUp()
 			}
-			return ctx.Err()
+			return err
 		}
 		if w&robust.Waiters == 0 && !c.Word.CompareAndSwap(w, w|robust.Waiters) {
 			continue

@@ -87,9 +87,9 @@ var _ = testproc.Helper("peer", func(c *testproc.Child) {
 		case "unlock":
 			mu.Unlock()
 		case "repair":
-			err = mu.LockRepair(nil, func() error { return nil })
+			err = mu.LockRepair(context.Background(), func() error { return nil })
 		case "repairing": // for ever
-			err = mu.LockRepair(nil, func() error {
+			err = mu.LockRepair(context.Background(), func() error {
 				c.WriteLine("repairs")
 				c.Park()
 				return nil

@@ -44,17 +44,23 @@ func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) err
 	if leader == nil {
 		b.leaders = append(b.leaders, wt)
 	} else {
+		wt.gone = nil // the leader asks for all
 		leader.followers = append(leader.followers, wt)
 	}
 	b.Unlock()
 	lookAt(wt)
 	var err error
-	if leader == nil || b.follow(ctx, wt) {
+	lead := leader == nil
+	if !lead && b.follow(ctx, wt) {
+		lead = true
+		lookFor(wt, gone)
+	}
+	if lead {
 		if !wt.changed() {
 			err = wt.sleep(ctx)
 		}
 		b.leave(wt)
-	} else if ctx != nil {
+	} else {
 		err = ctx.Err()
 	}
 	return wt.finish(err)
@@ -63,16 +69,12 @@ func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) err
 // follow waits until the leader sends wt away (false) or makes it the leader
 // (true), or until there is reason to leave by itself (false).
 func (b *bay) follow(ctx context.Context, wt *waiter) bool {
-	var done <-chan struct{}
-	if ctx != nil {
-		done = ctx.Done()
-	}
 	// The leader's kernel wait checks the word against the leader's value;
 	// this one is checked here, once the leader knows of wt.
 	if !wt.changed() {
 		select {
 		case <-wt.ready:
-		case <-done:
+		case <-ctx.Done():
 		}
 	}
 	b.Lock()

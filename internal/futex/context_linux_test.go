@@ -103,7 +103,7 @@ func TestCancelDisturbsNobody(t *testing.T) {
 	p := testproc.Start(t, "sleeper", testproc.Files(f))
 	awaitSleepers(t, &w[0], 1)
 	strangers := []<-chan error{
-		start(func() error { return SleepAny(nil, []Word{{&w[0], 0}}, nil) }),
+		start(func() error { return SleepAny(context.Background(), []Word{{&w[0], 0}}, nil) }),
 		start(func() error { return SleepAny(t.Context(), []Word{{&w[0], 0}, {&w[9], 0}}, nil) }),
 	}
 	awaitSleepers(t, &w[0], 3)

@@ -35,6 +35,13 @@ func lookAt(wt *waiter) {
 	}
 }
 
+// lookFor lets the look ask gone for wt, which it watches over already.
+func lookFor(wt *waiter, gone func() bool) {
+	look.Lock()
+	wt.gone = gone
+	look.Unlock()
+}
+
 func lookAway(wt *waiter) {
 	look.Lock()
 	if wt.prev != nil {

@@ -3,6 +3,7 @@
 package futex
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"testing"
@@ -31,11 +32,11 @@ func TestWakerDiesBeforeTheWake(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			ways(t, func(t *testing.T) {
 				w, f := newTable(t)
-				one := start(func() error { return Sleep(nil, &w[0], 0, nil) })
+				one := start(func() error { return Sleep(context.Background(), &w[0], 0, nil) })
 				awaitSleepers(t, &w[0], 1)
 				behind := start(func() error { return Sleep(t.Context(), &w[0], 0, nil) })
 				await(t, func() bool { return followers(&w[0]) == 1 })
-				many := start(func() error { return SleepAny(nil, []Word{{&w[1], 0}, {&w[0], 0}}, nil) })
+				many := start(func() error { return SleepAny(context.Background(), []Word{{&w[1], 0}, {&w[0], 0}}, nil) })
 				awaitSleepers(t, &w[1], 1)
 				testproc.Start(t, "silent", testproc.Args(end), testproc.Files(f))
 				require.NoError(t, result(t, one))
@@ -55,7 +56,7 @@ func TestWokenOneTakesTheWakeWithIt(t *testing.T) {
 			w[0].Store(1)
 			victim := testproc.Start(t, "blocked", testproc.Files(f))
 			awaitSleepers(t, &w[0], 1)
-			done := start(func() error { return Sleep(nil, &w[0], 1, nil) })
+			done := start(func() error { return Sleep(context.Background(), &w[0], 1, nil) })
 			awaitSleepers(t, &w[0], 2)
 			// A stopped sleeper is first in the queue and takes the wake.
 			require.True(t, victim.Stop())
@@ -77,7 +78,7 @@ func looking() bool {
 func TestLookEndsWithTheLastSleeper(t *testing.T) {
 	for range 2 {
 		w, _ := newTable(t)
-		done := start(func() error { return Sleep(nil, &w[0], 0, nil) })
+		done := start(func() error { return Sleep(context.Background(), &w[0], 0, nil) })
 		awaitSleepers(t, &w[0], 1)
 		require.True(t, looking())
 		w[0].Store(1)
@@ -93,7 +94,7 @@ func TestSlowGone(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan bool)
 	first := true
 	slow := start(func() error {
-		return Sleep(nil, &w[0], 0, func() bool {
+		return Sleep(context.Background(), &w[0], 0, func() bool {
 			if first {
 				first = false
 				close(asked)
@@ -107,13 +108,13 @@ func TestSlowGone(t *testing.T) {
 	WakeAll(&w[0])
 	require.NoError(t, result(t, slow), "a sleeper waits for its gone")
 	// Its waiter serves another one now; the late answer is not for that one.
-	next := start(func() error { return SleepAny(nil, []Word{{&w[1], 0}}, nil) })
+	next := start(func() error { return SleepAny(context.Background(), []Word{{&w[1], 0}}, nil) })
 	awaitSleepers(t, &w[1], 1)
 	answer <- true
 	// The look goes round once more: a sleeper that comes now is asked for.
 	var seen = make(chan struct{}, 1)
 	third := start(func() error {
-		return Sleep(nil, &w[2], 0, func() bool {
+		return Sleep(context.Background(), &w[2], 0, func() bool {
 			select {
 			case seen <- struct{}{}:
 			default:

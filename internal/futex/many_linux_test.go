@@ -16,7 +16,7 @@ func TestSleepAnyReturnsWhenAnyWordChanges(t *testing.T) {
 			for i := range n {
 				w, _ := newTable(t)
 				v := words(w, n)
-				done := start(func() error { return SleepAny(nil, v, nil) })
+				done := start(func() error { return SleepAny(context.Background(), v, nil) })
 				if isWaitv(t) || i == 0 {
 					await(t, func() bool { return sleepers(v[i].Addr) == 1 })
 				}
@@ -37,7 +37,7 @@ func TestSleepAnyReturnsWhenAnyWordIsWoken(t *testing.T) {
 			if i > 0 && !isWaitv(t) {
 				break // only the first is slept on
 			}
-			done := start(func() error { return SleepAny(nil, v, nil) })
+			done := start(func() error { return SleepAny(context.Background(), v, nil) })
 			await(t, func() bool { return Wake(v[i].Addr, 1) == 1 })
 			require.NoError(t, result(t, done))
 		}
@@ -46,8 +46,8 @@ func TestSleepAnyReturnsWhenAnyWordIsWoken(t *testing.T) {
 
 func TestSleepAnyOnNoWordsOrTooMany(t *testing.T) {
 	w, _ := newTable(t)
-	require.Error(t, SleepAny(nil, nil, nil))
-	require.Error(t, SleepAny(nil, words(w, MaxWords+1), nil))
+	require.Error(t, SleepAny(context.Background(), nil, nil))
+	require.Error(t, SleepAny(context.Background(), words(w, MaxWords+1), nil))
 }
 
 // The look finds that a counterpart is gone though no word says so, and rouses
@@ -58,9 +58,9 @@ func TestGone(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		for name, sleep := range map[string]func(gone func() bool) error{
-			"one":              func(gone func() bool) error { return Sleep(nil, &w[0], 0, gone) },
+			"one":              func(gone func() bool) error { return Sleep(context.Background(), &w[0], 0, gone) },
 			"one, cancellable": func(gone func() bool) error { return Sleep(ctx, &w[0], 0, gone) },
-			"many":             func(gone func() bool) error { return SleepAny(nil, words(w, 3), gone) },
+			"many":             func(gone func() bool) error { return SleepAny(context.Background(), words(w, 3), gone) },
 			"many, cancellable": func(gone func() bool) error {
 				return SleepAny(ctx, words(w, 3), gone)
 			},
@@ -83,10 +83,10 @@ func TestGone(t *testing.T) {
 // Sleepers behind a leader have counterparts of their own.
 func TestGoneOfAFollower(t *testing.T) {
 	w, _ := newTable(t)
-	leader := start(func() error { return Sleep(nil, &w[0], 0, nil) })
+	leader := start(func() error { return Sleep(context.Background(), &w[0], 0, nil) })
 	awaitSleepers(t, &w[0], 1)
 	var gone atomic.Bool
-	follower := start(func() error { return Sleep(nil, &w[0], 0, gone.Load) })
+	follower := start(func() error { return Sleep(context.Background(), &w[0], 0, gone.Load) })
 	await(t, func() bool { return followers(&w[0]) == 1 })
 	gone.Store(true)
 	require.NoError(t, result(t, follower))

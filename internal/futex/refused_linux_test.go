@@ -55,8 +55,8 @@ var _ = testproc.Helper("refused", func(c *testproc.Child) {
 	c.WriteLine("refused")
 
 	for w[3].Load() == 0 { // the test changes it, and wakes
-		require.NoError(c, SleepAny(nil, words(w, 3), nil))
-		require.NoError(c, Sleep(nil, &w[3], 0, nil))
+		require.NoError(c, SleepAny(context.Background(), words(w, 3), nil))
+		require.NoError(c, Sleep(context.Background(), &w[3], 0, nil))
 	}
 	c.WriteLine("changed")
 
@@ -78,7 +78,7 @@ var _ = testproc.Helper("refused", func(c *testproc.Child) {
 
 	var asked atomic.Bool
 	for !asked.Load() {
-		require.NoError(c, Sleep(nil, &w[0], 0, func() bool { return asked.Swap(true) || true }))
+		require.NoError(c, Sleep(context.Background(), &w[0], 0, func() bool { return asked.Swap(true) || true }))
 	}
 	c.WriteLine("done")
 })

@@ -3,6 +3,7 @@
 package futex
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"strconv"
@@ -28,9 +29,9 @@ var _ = testproc.Helper("alone", func(c *testproc.Child) {
 		for w.Load() == i {
 			var err error
 			if i%2 == 0 {
-				err = Sleep(nil, w, i, nil)
+				err = Sleep(context.Background(), w, i, nil)
 			} else {
-				err = SleepAny(nil, []Word{{w, i}}, nil)
+				err = SleepAny(context.Background(), []Word{{w, i}}, nil)
 			}
 			require.NoError(c, err)
 		}
@@ -72,7 +73,7 @@ var _ = testproc.Helper("pong", func(c *testproc.Child) {
 			w[0].Store(turn + 1)
 			Wake(&w[0], 1)
 		default:
-			require.NoError(c, Sleep(nil, &w[0], turn, nil))
+			require.NoError(c, Sleep(context.Background(), &w[0], turn, nil))
 		}
 	}
 })
@@ -92,7 +93,7 @@ func TestPingPong(t *testing.T) {
 			Wake(&w[0], 1)
 			continue
 		}
-		require.NoError(t, Sleep(nil, &w[0], turn, nil))
+		require.NoError(t, Sleep(context.Background(), &w[0], turn, nil))
 	}
 	WakeAll(&w[0])
 	p.Succeed()
@@ -112,7 +113,7 @@ func BenchmarkPingPong(b *testing.B) {
 			case 3:
 				return
 			default:
-				Sleep(nil, w, turn, nil)
+				Sleep(context.Background(), w, turn, nil)
 			}
 		}
 	}()
@@ -121,7 +122,7 @@ func BenchmarkPingPong(b *testing.B) {
 		w.Store(turn + 1)
 		Wake(w, 1)
 		for w.Load() == turn+1 {
-			Sleep(nil, w, turn+1, nil)
+			Sleep(context.Background(), w, turn+1, nil)
 		}
 		turn += 4
 		w.Store(turn)
@@ -141,6 +142,6 @@ func BenchmarkWakeNobody(b *testing.B) {
 func BenchmarkSleepReturnsAtOnce(b *testing.B) {
 	w := new(mem.Uint32)
 	for b.Loop() {
-		Sleep(nil, w, 1, nil)
+		Sleep(context.Background(), w, 1, nil)
 	}
 }

@@ -23,7 +23,7 @@ var _ = testproc.Helper("sleeper", func(c *testproc.Child) {
 	w, _ := mapTable(c, c.Files[0])
 	returns := 0
 	for w[0].Load() == 0 {
-		require.NoError(c, Sleep(nil, &w[0], 0, nil))
+		require.NoError(c, Sleep(context.Background(), &w[0], 0, nil))
 		returns++
 	}
 	c.WriteLine("%d", returns)
@@ -73,7 +73,7 @@ func TestSleepOnHeapWord(t *testing.T) {
 	w := new(mem.Uint32)
 	done := start(func() error {
 		for w.Load() == 0 {
-			if err := Sleep(nil, w, 0, nil); err != nil {
+			if err := Sleep(context.Background(), w, 0, nil); err != nil {
 				return err
 			}
 		}
@@ -92,7 +92,7 @@ func TestWakeClear(t *testing.T) {
 		w[0].Store(val)
 		var done []<-chan error
 		for range 3 {
-			done = append(done, start(func() error { return SleepAny(nil, []Word{{&w[0], val}}, nil) }))
+			done = append(done, start(func() error { return SleepAny(context.Background(), []Word{{&w[0], val}}, nil) }))
 		}
 		awaitSleepers(t, &w[0], 3)
 		require.NoError(t, WakeClear(&w[0]))
@@ -178,7 +178,7 @@ func TestLeadersFollowEachOther(t *testing.T) {
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
-			if err := Sleep(nil, &w[0], 0, nil); err != nil {
+			if err := Sleep(context.Background(), &w[0], 0, nil); err != nil {
 				t.Error(err)
 			}
 			returned.Add(1)
@@ -206,7 +206,7 @@ func TestFollowersOfOtherValues(t *testing.T) {
 				if seen >= i {
 					return
 				}
-				if err := Sleep(nil, &w[0], seen, nil); err != nil {
+				if err := Sleep(context.Background(), &w[0], seen, nil); err != nil {
 					t.Error(err)
 					return
 				}
@@ -249,7 +249,7 @@ func TestFault(t *testing.T) {
 		}
 		w, _ := newTable(t)
 		if isWaitv(t) {
-			require.ErrorIs(t, SleepAny(nil, []Word{{&w[0], 0}, {fixed, 5}}, nil), ErrFault)
+			require.ErrorIs(t, SleepAny(context.Background(), []Word{{&w[0], 0}, {fixed, 5}}, nil), ErrFault)
 		}
 	})
 }

@@ -38,11 +38,11 @@ func TestTruncatedWhileAsleep(t *testing.T) {
 				return sleep()
 			})
 		}
-		done := []<-chan error{guarded(func() error { return Sleep(nil, lost, 0, nil) })}
+		done := []<-chan error{guarded(func() error { return Sleep(context.Background(), lost, 0, nil) })}
 		awaitSleepers(t, lost, 1)
 		done = append(done, guarded(func() error { return Sleep(ctx, lost, 0, nil) }))
 		await(t, func() bool { return followers(lost) == 1 })
-		done = append(done, guarded(func() error { return SleepAny(nil, []Word{{first, 0}, {lost, 0}}, nil) }))
+		done = append(done, guarded(func() error { return SleepAny(context.Background(), []Word{{first, 0}, {lost, 0}}, nil) }))
 		awaitSleepers(t, first, 1)
 		require.NoError(t, f.Truncate(int64(page)))
 		for i, d := range done {
@@ -51,9 +51,9 @@ func TestTruncatedWhileAsleep(t *testing.T) {
 			}
 		}
 		// Nothing of them is left: whoever comes now is not behind a ghost.
-		require.ErrorIs(t, <-guarded(func() error { return Sleep(nil, lost, 0, nil) }), ErrFault)
+		require.ErrorIs(t, <-guarded(func() error { return Sleep(context.Background(), lost, 0, nil) }), ErrFault)
 		require.NoError(t, f.Truncate(int64(2*page)))
-		again := guarded(func() error { return Sleep(nil, lost, 0, nil) })
+		again := guarded(func() error { return Sleep(context.Background(), lost, 0, nil) })
 		awaitSleepers(t, lost, 1)
 		require.Equal(t, 1, Wake(lost, 1))
 		require.NoError(t, result(t, again))

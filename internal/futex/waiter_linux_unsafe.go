@@ -59,7 +59,7 @@ func newWaiter(ctx context.Context, gone func() bool, words ...Word) *waiter {
 	wt.gone = gone
 	wt.end.Store(0)
 	switch {
-	case wt.n == 1 && (ctx == nil || ctx.Done() == nil) && lasting(words[0].Addr):
+	case wt.n == 1 && ctx.Done() == nil && lasting(words[0].Addr):
 		wt.kind = forOne
 	case haveWaitv():
 		wt.kind = forMany
@@ -130,7 +130,7 @@ const (
 func (wt *waiter) sleep(ctx context.Context) error {
 	var until *unix.Timespec
 	var stop func() bool
-	cancellable := ctx != nil && ctx.Done() != nil
+	cancellable := ctx.Done() != nil
 	if cancellable {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -201,7 +201,7 @@ func (wt *waiter) waitSlices(until *unix.Timespec) unix.Errno {
 
 // SleepAny sleeps while every word holds its value. It returns nil after a
 // wake or a change of any word, possibly for no reason; the context's error
-// when ctx ends (nil ctx: never); ErrFault when a word's memory is gone. The
+// when ctx ends; ErrFault when a word's memory is gone. The
 // look asks gone, if not nil, whether the reason to wait has vanished, and
 // wakes the sleeper if so; gone must be quick and may run on any goroutine.
 func SleepAny(ctx context.Context, words []Word, gone func() bool) error {

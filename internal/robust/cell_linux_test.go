@@ -3,6 +3,7 @@
 package robust
 
 import (
+	"context"
 	"os"
 	"sync"
 	"syscall"
@@ -57,7 +58,7 @@ func TestTakeAndRelease(t *testing.T) {
 		require.EqualValues(t, Waiters|OwnerDied, c.Word.Load())
 		require.NoError(t, c.AwaitGone(t.Context(), nil), "this process does not act for the cell any more")
 		c.Abandon() // nothing
-		require.NoError(t, c.TakeOver(nil, Waiters|OwnerDied))
+		require.NoError(t, c.TakeOver(context.Background(), Waiters|OwnerDied))
 		require.True(t, c.Release())
 	})
 }
@@ -103,7 +104,7 @@ func TestDeath(t *testing.T) {
 				}
 				asleep := a.cell(1).Word.Load() | Waiters
 				a.cell(1).Word.Store(asleep)
-				done := start(func() error { return futex.Sleep(nil, &a.cell(1).Word, asleep, nil) })
+				done := start(func() error { return futex.Sleep(context.Background(), &a.cell(1).Word, asleep, nil) })
 				await(t, func() bool { return sleepers(&a.cell(1).Word) == 1 })
 				if end == "kill" {
 					p.Kill()
@@ -142,7 +143,7 @@ func TestStoppedIsNotDead(t *testing.T) {
 				if w == 0 {
 					return a.cell(0).Take(0, 0)
 				}
-				err := futex.Sleep(nil, &a.cell(0).Word, w, func() bool {
+				err := futex.Sleep(context.Background(), &a.cell(0).Word, w, func() bool {
 					select {
 					case asked <- struct{}{}:
 					default:
@@ -180,7 +181,7 @@ func TestTwoVictimsAtOnce(t *testing.T) {
 				a.cell(0).Word.Store(w)
 				watcher := testproc.Start(t, "watcher", testproc.Files(f))
 				await(t, func() bool { return sleepers(&a.cell(0).Word) == 1 })
-				done := start(func() error { return futex.Sleep(nil, &a.cell(0).Word, w, a.cell(0).CheckOwner) })
+				done := start(func() error { return futex.Sleep(context.Background(), &a.cell(0).Word, w, a.cell(0).CheckOwner) })
 				await(t, func() bool { return sleepers(&a.cell(0).Word) == 2 })
 				require.True(t, watcher.Stop())
 				first.Kill()
@@ -198,7 +199,7 @@ func TestTwoVictimsAtOnce(t *testing.T) {
 var _ = testproc.Helper("watcher", func(c *testproc.Child) {
 	a := mapFile(c, c.Files[0], "foreign", memOptions)
 	w := a.cell(0).Word.Load()
-	require.NoError(c, futex.Sleep(nil, &a.cell(0).Word, w, nil))
+	require.NoError(c, futex.Sleep(context.Background(), &a.cell(0).Word, w, nil))
 })
 
 // Mutual exclusion by the smallest lock, among goroutines of processes with

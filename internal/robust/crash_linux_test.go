@@ -75,7 +75,7 @@ func join(t require.TestingT, p *Presence) {
 			return
 		}
 		require.ErrorIs(t, err, ErrBusy)
-		require.NoError(t, futex.Sleep(nil, &p.Word, word, p.CheckOwner))
+		require.NoError(t, futex.Sleep(context.Background(), &p.Word, word, p.CheckOwner))
 	}
 }
 

@@ -53,7 +53,7 @@ func TestTruncatedFileCutsTheList(t *testing.T) {
 	soft.cell(0).Word.Store(w)
 	sleeping := start(func() error {
 		for soft.cell(0).Word.Load() == w {
-			if err := futex.Sleep(nil, &soft.cell(0).Word, w, soft.cell(0).CheckOwner); err != nil {
+			if err := futex.Sleep(context.Background(), &soft.cell(0).Word, w, soft.cell(0).CheckOwner); err != nil {
 				return err
 			}
 		}
@@ -83,7 +83,7 @@ func TestOverwrittenWord(t *testing.T) {
 		require.EqualValues(t, Waiters|nobody, c.Word.Load(), "the kernel has marked another's word")
 		_, held := c.OwnerPID()
 		require.True(t, held)
-		require.NoError(t, result(t, start(func() error { return futex.Sleep(nil, &c.Word, Waiters|nobody, c.CheckOwner) })))
+		require.NoError(t, result(t, start(func() error { return futex.Sleep(context.Background(), &c.Word, Waiters|nobody, c.CheckOwner) })))
 		require.EqualValues(t, Waiters|OwnerDied, c.Word.Load())
 	})
 }

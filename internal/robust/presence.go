@@ -151,15 +151,21 @@ func (p *Presence) Adopt(ctx context.Context, t Trust) error {
 }
 
 // Reclaim takes back what was entrusted, when the child was never started.
-// ErrBusy: it is not in trust any more.
+// ErrBusy: it is not in trust any more. Any error leaves it as it is.
 func (p *Presence) Reclaim(t Trust) error {
 	for {
 		w, ok := p.holds(t)
 		if !ok {
 			return ErrBusy
 		}
-		if !p.near() && p.Take(w, w&Waiters) != nil {
-			continue
+		if !p.near() { // it was unlinked for the child
+			err := p.Take(w, w&Waiters)
+			if errors.Is(err, ErrHeld) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
 		}
 		p.Arrivals.Add(1)
 		return nil

@@ -92,7 +92,7 @@ func TestDeathOfAPeerWakes(t *testing.T) {
 					if !same {
 						return nil
 					}
-					if err := futex.SleepAny(nil, []futex.Word{{Addr: data}, {Addr: &p.Word, Val: word}}, p.CheckOwner); err != nil {
+					if err := futex.SleepAny(context.Background(), []futex.Word{{Addr: data}, {Addr: &p.Word, Val: word}}, p.CheckOwner); err != nil {
 						return err
 					}
 				}
@@ -132,7 +132,9 @@ func TestRouse(t *testing.T) {
 		word, _ = p.Watch(seen)
 		var done []<-chan error
 		for range 3 {
-			done = append(done, start(func() error { return futex.SleepAny(nil, []futex.Word{{Addr: &p.Word, Val: word}}, nil) }))
+			done = append(done, start(func() error {
+				return futex.SleepAny(context.Background(), []futex.Word{{Addr: &p.Word, Val: word}}, nil)
+			}))
 		}
 		await(t, func() bool { return sleepers(&p.Word) == 3 })
 		p.Rouse()
@@ -155,7 +157,7 @@ func TestLeavingAndJoiningWake(t *testing.T) {
 		word := p.Word.Load()
 		done := start(func() error {
 			for p.Word.Load() == word {
-				if err := futex.Sleep(nil, &p.Word, word, nil); err != nil {
+				if err := futex.Sleep(context.Background(), &p.Word, word, nil); err != nil {
 					return err
 				}
 			}
@@ -235,7 +237,7 @@ func TestChildDiesBeforeItAdopts(t *testing.T) {
 		require.NoError(t, err)
 		word, same := p.Watch(trust.Word)
 		require.True(t, same)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, word, nil) })
+		watch := start(func() error { return futex.Sleep(context.Background(), &p.Word, word, nil) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		child := startPart(t, f, geometry)
 		child.Kill()
@@ -264,7 +266,7 @@ func TestParentDiesBeforeTheChildAdopts(t *testing.T) {
 		require.NoError(t, err)
 		word, same := p.Watch(trust.Word)
 		require.True(t, same)
-		watch := start(func() error { return futex.Sleep(nil, &p.Word, word, p.CheckOwner) })
+		watch := start(func() error { return futex.Sleep(context.Background(), &p.Word, word, p.CheckOwner) })
 		await(t, func() bool { return sleepers(&p.Word) == 1 })
 		parent.Kill()
 		require.NoError(t, result(t, watch))

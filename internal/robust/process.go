@@ -22,16 +22,12 @@ const (
 // awaitGone is the take-over fence: it returns nil when the process whose
 // keeper the kernel has reported dead cannot store to shared memory any more.
 // It returns ErrHeld when stop, asked each time if it is not nil, says that the
-// answer does not matter any more; and the context's error (nil: none).
+// answer does not matter any more; and the context's error.
 func awaitGone(ctx context.Context, dead ident, stop func() bool) error {
-	var done <-chan struct{}
-	if ctx != nil {
-		done = ctx.Done()
-	}
 	for d := fenceFirst; !dead.gone(); d = min(2*d, fenceLast) {
 		t := time.NewTimer(d)
 		select {
-		case <-done:
+		case <-ctx.Done():
 			t.Stop()
 			return ctx.Err()
 		case <-t.C:

@@ -183,7 +183,7 @@ func lock(c *Cell) (died bool, err error) {
 			continue
 		default:
 			bits = Waiters
-			err = futex.Sleep(nil, &c.Word, w|Waiters, c.CheckOwner)
+			err = futex.Sleep(context.Background(), &c.Word, w|Waiters, c.CheckOwner)
 			if err == nil {
 				continue
 			}
