@@ -34,7 +34,8 @@ func (b *bay) leader(w *mem.Uint32) *waiter {
 }
 
 // Sleep is SleepAny for one word. Goroutines that sleep on the same word share
-// a thread.
+// a thread, and the look asks only one of them whether the reason to wait is
+// gone: it must be the same for all, and show in the word.
 func Sleep(ctx context.Context, w *mem.Uint32, val uint32, gone func() bool) error {
 	makeWay()
 	wt := newWaiter(ctx, gone, Word{w, val})

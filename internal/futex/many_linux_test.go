@@ -80,18 +80,17 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// Sleepers behind a leader have counterparts of their own.
+// The look asks the leader of a group for all; a follower is asked once it leads.
 func TestGoneOfAFollower(t *testing.T) {
 	w, _ := newTable(t)
-	leader := start(func() error { return Sleep(context.Background(), &w[0], 0, nil) })
+	ctx, cancel := context.WithCancel(context.Background())
+	leader := start(func() error { return Sleep(ctx, &w[0], 0, func() bool { return false }) })
 	awaitSleepers(t, &w[0], 1)
 	var gone atomic.Bool
 	follower := start(func() error { return Sleep(context.Background(), &w[0], 0, gone.Load) })
 	await(t, func() bool { return followers(&w[0]) == 1 })
 	gone.Store(true)
+	cancel()
+	require.ErrorIs(t, result(t, leader), context.Canceled)
 	require.NoError(t, result(t, follower))
-	// Whoever rouses one of the group may rouse its leader, or not; it sleeps
-	// on or returns nil, and a wake reaches it.
-	await(t, func() bool { return len(leader) == 1 || Wake(&w[0], 1) == 1 })
-	require.NoError(t, result(t, leader))
 }
