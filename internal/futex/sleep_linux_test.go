@@ -60,7 +60,7 @@ func TestSleepOnAnotherValueReturns(t *testing.T) {
 		w[0].Store(7)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for _, ctx := range []context.Context{nil, context.Background(), ctx} {
+		for _, ctx := range []context.Context{context.Background(), ctx} {
 			require.NoError(t, Sleep(ctx, &w[0], 6, nil))
 			require.NoError(t, SleepAny(ctx, []Word{{&w[0], 6}}, nil))
 			require.NoError(t, SleepAny(ctx, []Word{{&w[1], 0}, {&w[0], 6}}, nil))
@@ -149,7 +149,7 @@ func TestManySleepersFewThreads(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
-				var ctx context.Context
+				ctx := context.Background()
 				if i%2 == 0 {
 					ctx = cancellable
 				}
