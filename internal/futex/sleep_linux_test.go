@@ -243,7 +243,7 @@ func TestFault(t *testing.T) {
 	ways(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for _, ctx := range []context.Context{nil, ctx} {
+		for _, ctx := range []context.Context{context.Background(), ctx} {
 			require.ErrorIs(t, Sleep(ctx, fixed, 5, nil), ErrFault)
 			require.ErrorIs(t, SleepAny(ctx, []Word{{fixed, 5}}, nil), ErrFault)
 		}
