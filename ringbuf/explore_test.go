@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"testing"
@@ -162,12 +163,23 @@ func TestExploreRing(t *testing.T) {
 	}
 }
 
+// exploreLong explores what takes minutes, and on a change of the protocol should:
+//
+//	go test -tags explore -run TestExplore ./ringbuf -explore.long
+//
+// Last on 2026-11-22: two messages, the producer dies and is replaced: 10 154 226
+// schedules, 11 770 561 states, none needed the look, no violation, 227 s.
+var exploreLong = flag.Bool("explore.long", false, "explore models that take minutes")
+
 // TestExploreTakeOver lets another process take over the role of one that died.
 // The other end waits for that, and the stream goes on.
 func TestExploreTakeOver(t *testing.T) {
 	const n = 2
 	for _, dying := range []string{"producer", "consumer"} {
 		t.Run(dying, func(t *testing.T) {
+			if dying == "producer" && !*exploreLong {
+				t.Skip("takes minutes: see -explore.long")
+			}
 			exploreRing(t, 1, func(w *explore.World) {
 				r := newExploredRing(w, Options{OnPeerDeath: Wait})
 				produce := func(p *explore.Proc) { r.produce(p, n) }
