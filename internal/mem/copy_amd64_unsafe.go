@@ -20,6 +20,13 @@ const (
 // destination lines without reading them from the other core first, which the
 // vector loop of the built-in copy does.
 func Copy(dst, src []byte) int {
+	if len(src) < bigCopy {
+		return copy(dst, src)
+	}
+	return copyBig(dst, src)
+}
+
+func copyBig(dst, src []byte) int {
 	n := min(len(dst), len(src))
 	if n < bigCopy || !cpu.X86.HasERMS {
 		return copy(dst, src)
