@@ -31,7 +31,9 @@
 // checked before it is used: garbage gives ErrCorrupt. A slice from Next may
 // still change under the reader's eyes; who cannot live with that uses Recv. A
 // named ring's file can be truncated by any process of the same user: then
-// access faults. Anonymous rings are sealed against that.
+// calls return ErrTruncated, and slices from Reserve and Next may fault.
+// Anonymous rings are sealed against that. A slice must not be used once its end
+// is closed or given away: another process may have the role by then.
 //
 //	ring, err := ringbuf.New("", nil)
 //	...
