@@ -114,7 +114,7 @@ func TestSystemCalls(t *testing.T) {
 		require.Equal(t, 2, ends, "the trace:\n%s", b)
 		require.Less(t, len(between), 100, "of 1000 rounds; the runtime may make some:\n%s", strings.Join(between, "\n"))
 		for _, call := range between {
-			require.NotContains(t, call, "FUTEX_WAKE", "%s", call)
+			require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
 		}
 		timed := 0
 		for line := range strings.Lines(string(b)) {

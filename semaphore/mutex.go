@@ -106,8 +106,7 @@ func (m *Mutex) LockRepair(ctx context.Context, repair func() error) error {
 	return m.waitRepair(ctx, repair)
 }
 
-// Unlock unlocks m. It panics if this process does not hold m, which is also
-// what it finds when somebody has overwritten the word.
+// Unlock unlocks m. It panics if this process does not hold m.
 func (m *Mutex) Unlock() {
 	if !m.cell.Release() {
 		panic("semaphore: unlock of a mutex that this process does not hold")

@@ -27,7 +27,8 @@ func (c *Cell) Take(old, bits uint32) error {
 
 // grab is Take without the ident: from its CAS on this process holds c.
 func (c *Cell) grab(old, bits uint32) (tid uint32, err error) {
-	tid = c.TID()
+	n := c.shadow()
+	tid = n.keeper()
 	if tid == 0 {
 		return c.grabFirst(old, bits)
 	}
@@ -35,9 +36,10 @@ func (c *Cell) grab(old, bits uint32) (tid uint32, err error) {
 		return 0, ErrHeld
 	}
 	crashpoint.Hit("robust.taken")
-	if c.TID() != tid {
+	if n.keeper() != tid {
 		return c.grabbedLoose(tid)
 	}
+	n.noteHeld()
 	return tid, nil
 }
 
@@ -70,6 +72,7 @@ func (c *Cell) grabbedLoose(was uint32) (tid uint32, err error) {
 			break
 		}
 	}
+	c.shadow().noteHeld()
 	return tid, nil
 }
 
@@ -109,15 +112,18 @@ func (c *Cell) TakeOver(ctx context.Context, w uint32) error {
 
 // Release frees a cell that this process holds and wakes one sleeper if there
 // may be any. It returns false, and has done nothing, if the process does not
-// hold c. The ident stays: should this process die before its last store has
-// been made, it says whom to wait for.
+// hold c. If somebody has overwritten the word of a cell that the process did
+// take, there is nothing to free, and Release returns true. The ident stays:
+// should this process die before its last store has been made, it says whom to
+// wait for.
 func (c *Cell) Release() bool {
 	w := c.Word.Load()
-	tid := c.TID()
-	if tid == 0 || w&TIDMask != tid {
+	n := c.shadow()
+	if tid := n.keeper(); tid == 0 || w&TIDMask != tid {
 		return c.releaseOther()
 	}
 	crashpoint.Hit("robust.releasing")
+	n.noteFree()
 	c.free(w)
 	return true
 }
@@ -141,8 +147,9 @@ func (c *Cell) releaseOther() bool {
 	if !c.near() {
 		return c.releaseForeign(func() { c.free(c.Word.Load()) })
 	}
+	held := c.shadow().noteFree()
 	if !c.Mine() {
-		return false
+		return held
 	}
 	c.free(c.Word.Load())
 	return true
@@ -151,7 +158,7 @@ func (c *Cell) releaseOther() bool {
 // Mine says whether this process holds c.
 func (c *Cell) Mine() bool {
 	tid := c.Word.Load() & TIDMask
-	return tid != 0 && (tid == c.TID() || ownTID(tid))
+	return tid != 0 && (tid == c.shadow().keeper() || ownTID(tid))
 }
 
 // Abandon leaves a cell that this process holds as a dead holder's, and wakes
@@ -164,6 +171,7 @@ func (c *Cell) Abandon() {
 		}
 	}
 	if c.near() {
+		c.shadow().noteFree()
 		mark()
 	} else {
 		c.releaseForeign(mark)

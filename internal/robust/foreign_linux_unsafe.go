@@ -3,7 +3,7 @@
 package robust
 
 import (
-	"sync/atomic"
+	"sync"
 	"unsafe"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -15,122 +15,131 @@ import (
 // list's order is kept in private memory (held), and next is only written.
 const foreignOffset = -int64(unsafe.Offsetof(Cell{}.next))
 
+// foreignCell is a cell in a list. It is there more than once only if somebody
+// else has overwritten the word while this process held it.
+type foreignCell struct {
+	*Cell
+	holds int
+}
+
 // foreignList is the private order of one keeper's list; the last is its head.
 type foreignList struct {
 	*keeper
-	held []*Cell
+	held []foreignCell
 }
 
-// foreignLists is replaced, never changed, under keepers' lock.
-var foreignLists atomic.Pointer[[]*foreignList]
-
-func listsOfForeign() []*foreignList {
-	if p := foreignLists.Load(); p != nil {
-		return *p
-	}
-	return nil
+// foreignCells is the lock of all foreign lists.
+var foreignCells struct {
+	sync.Mutex
+	lists []*foreignList
 }
 
 func (c *Cell) entry() uint64 { return uint64(uintptr(unsafe.Pointer(&c.next))) }
 
-// foreignWithRoom returns a list that takes another cell, its lock held.
-func foreignWithRoom() (*foreignList, error) {
-	for _, l := range listsOfForeign() {
-		l.mu.Lock()
-		if l.linked < maxLinked {
-			l.linked++
-			return l, nil
-		}
-		l.mu.Unlock()
+// listFor returns the list that c hangs in, and where, or one with room.
+func (c *Cell) listFor() (l *foreignList, at int, err error) {
+	if l, at := c.foreignList(); l != nil {
+		return l, at, nil
 	}
-	k, err := keeperWithRoom(foreign, foreignOffset)
+	for _, l := range foreignCells.lists {
+		if len(l.held) < maxLinked {
+			return l, -1, nil
+		}
+	}
+	k, err := newKeeperOf(foreign, foreignOffset)
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	keepers.Lock()
-	defer keepers.Unlock()
-	lists := listsOfForeign()
-	for _, l := range lists {
-		if l.keeper == k {
-			l.mu.Lock()
-			return l, nil
+	l = &foreignList{keeper: k}
+	foreignCells.lists = append(foreignCells.lists, l)
+	return l, -1, nil
+}
+
+// foreignList returns the list that c hangs in, and where.
+func (c *Cell) foreignList() (l *foreignList, at int) {
+	for _, l := range foreignCells.lists {
+		for i := len(l.held) - 1; i >= 0; i-- {
+			if l.held[i].Cell == c {
+				return l, i
+			}
 		}
 	}
-	l := &foreignList{keeper: k}
-	lists = append(append([]*foreignList(nil), lists...), l)
-	foreignLists.Store(&lists)
-	l.mu.Lock()
-	return l, nil
+	return nil, -1
 }
 
 // takeForeign is Take outside the arena. list_op_pending covers a death
 // between the CAS and the link, as in glibc's pthread_mutex_lock.c.
 func (c *Cell) takeForeign(old, bits uint32) (uint32, error) {
-	l, err := foreignWithRoom()
+	foreignCells.Lock()
+	defer foreignCells.Unlock()
+	l, at, err := c.listFor()
 	if err != nil {
 		return 0, err
 	}
-	defer l.mu.Unlock()
 	l.head.pending.Store(c.entry())
 	if !c.Word.CompareAndSwap(old, l.tid|bits) {
 		l.head.pending.Store(0)
-		l.linked--
 		return 0, ErrHeld
 	}
 	crashpoint.Hit("robust.foreign.taken")
-	c.prev.StoreRelease(0)
-	c.next.StoreRelease(l.head.next.Load())
-	l.head.next.StoreRelease(c.entry())
-	l.held = append(l.held, c)
+	if at >= 0 {
+		l.held[at].holds++
+	} else {
+		c.prev.StoreRelease(0)
+		c.next.StoreRelease(l.head.next.Load())
+		l.head.next.StoreRelease(c.entry())
+		l.held = append(l.held, foreignCell{c, 1})
+	}
 	l.head.pending.Store(0)
 	return l.tid, nil
 }
 
 // releaseForeign takes c out of the list and then calls free, which must set
-// the word. It says whether this process held c.
+// the word, unless it does not carry the keeper's TID any more. It says whether
+// this process held c.
 func (c *Cell) releaseForeign(free func()) bool {
-	for _, l := range listsOfForeign() {
-		l.mu.Lock()
-		i := len(l.held) - 1
-		for i >= 0 && l.held[i] != c {
-			i--
-		}
-		if i < 0 || c.Word.Load()&TIDMask != l.tid {
-			l.mu.Unlock()
-			continue
-		}
-		l.head.pending.Store(c.entry())
-		after := l.end()
-		if i > 0 {
-			after = l.held[i-1].entry()
-		}
-		if i == len(l.held)-1 {
-			l.head.next.StoreRelease(after)
-		} else {
-			l.held[i+1].next.StoreRelease(after)
-		}
-		l.held = append(l.held[:i], l.held[i+1:]...)
-		l.linked--
-		crashpoint.Hit("robust.foreign.unlinked")
-		free()
-		crashpoint.Hit("robust.foreign.released")
-		l.head.pending.Store(0)
-		l.mu.Unlock()
-		return true
+	foreignCells.Lock()
+	defer foreignCells.Unlock()
+	l, i := c.foreignList()
+	if l == nil {
+		return false
 	}
-	return false
+	l.head.pending.Store(c.entry())
+	l.held[i].holds--
+	if l.held[i].holds == 0 {
+		l.unlinkForeign(i)
+	}
+	crashpoint.Hit("robust.foreign.unlinked")
+	if c.Word.Load()&TIDMask == l.tid {
+		free()
+	}
+	crashpoint.Hit("robust.foreign.released")
+	l.head.pending.Store(0)
+	return true
+}
+
+func (l *foreignList) unlinkForeign(i int) {
+	after := l.end()
+	if i > 0 {
+		after = l.held[i-1].entry()
+	}
+	if i == len(l.held)-1 {
+		l.head.next.StoreRelease(after)
+	} else {
+		l.held[i+1].next.StoreRelease(after)
+	}
+	l.held = append(l.held[:i], l.held[i+1:]...)
 }
 
 func foreignBusy(from, to uintptr) bool {
-	for _, l := range listsOfForeign() {
-		l.mu.Lock()
+	foreignCells.Lock()
+	defer foreignCells.Unlock()
+	for _, l := range foreignCells.lists {
 		for _, c := range l.held {
-			if a := uintptr(unsafe.Pointer(c)); a >= from && a < to {
-				l.mu.Unlock()
+			if a := uintptr(unsafe.Pointer(c.Cell)); a >= from && a < to {
 				return true
 			}
 		}
-		l.mu.Unlock()
 	}
 	return false
 }

@@ -30,7 +30,7 @@ func TestForget(t *testing.T) {
 			require.True(t, a.cell(i).Release())
 		}
 		require.NoError(t, Forget(a.b))
-		require.Zero(t, a.cell(1).TID())
+		require.Zero(t, a.cell(1).shadow().keeper())
 		require.NoError(t, a.cell(1).Take(0, 0), "they may be used again")
 		require.True(t, a.cell(1).Release())
 		require.NoError(t, Forget(a.b))

@@ -127,6 +127,17 @@ func keeperWithRoom(kind int, offset int64) (*keeper, error) {
 	return k, nil
 }
 
+// newKeeperOf starts another keeper of the kind.
+func newKeeperOf(kind int, offset int64) (*keeper, error) {
+	keepers.Lock()
+	defer keepers.Unlock()
+	k, err := newKeeper(offset)
+	if err == nil {
+		keepers.of[kind] = append(keepers.of[kind], k)
+	}
+	return k, err
+}
+
 func keepersOf(kind int) []*keeper {
 	keepers.Lock()
 	defer keepers.Unlock()

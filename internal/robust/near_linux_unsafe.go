@@ -18,9 +18,14 @@ type node struct {
 	next mem.Uint64
 	tid  atomic.Uint32 // the keeper in whose list it hangs, set once it does
 	spin futex.Spinner // how long waiters for the cell spin
+
+	// What this process did with the cell, whatever the word says: peers can
+	// overwrite the word. Written by the holder.
+	held    mem.Uint32
+	spoiled mem.Uint32 // it was taken while held: the word has been overwritten
 }
 
-var _ = [1]struct{}{}[unsafe.Sizeof(node{})-16]
+var _ = [1]struct{}{}[unsafe.Sizeof(node{})-24]
 
 // selfIdent is this process's ident without a TID. Set before any keeper's TID
 // is published.
@@ -28,29 +33,48 @@ var selfIdent atomic.Uint64
 
 func shadowOffset() int64 { return -int64(mem.ShadowDistance()) }
 
-// TID returns the TID that this process writes into c, 0 if c has not been
-// used before or lies outside the arena.
-func (c *Cell) TID() uint32 {
-	if s := mem.Shadow(unsafe.Pointer(c)); s != nil {
-		return (*node)(s).tid.Load()
+// shadow returns c's node, nil if c lies outside the arena.
+func (c *Cell) shadow() *node { return (*node)(mem.Shadow(unsafe.Pointer(c))) }
+
+// keeper returns the TID that this process writes into the cell, 0 if it has
+// not used the cell before.
+func (n *node) keeper() uint32 {
+	if n == nil {
+		return 0
 	}
-	return 0
+	return n.tid.Load()
+}
+
+// noteHeld notes that this process has taken the cell.
+func (n *node) noteHeld() {
+	if n.held.Load() != 0 {
+		n.spoiled.Store(1)
+	}
+	n.held.StoreRelaxed(1)
+}
+
+// noteFree notes that this process is about to release the cell. It says
+// whether the process had taken it, as far as is known.
+func (n *node) noteFree() (held bool) {
+	held = n.held.Load()|n.spoiled.Load() != 0
+	n.held.StoreRelaxed(0)
+	return held
 }
 
 // near says whether c lies in the arena.
-func (c *Cell) near() bool { return mem.Shadow(unsafe.Pointer(c)) != nil }
+func (c *Cell) near() bool { return c.shadow() != nil }
 
 // Spinner returns the state of adaptive spinning for c in this process.
 func (c *Cell) Spinner() *futex.Spinner {
-	if s := mem.Shadow(unsafe.Pointer(c)); s != nil {
-		return &(*node)(s).spin
+	if n := c.shadow(); n != nil {
+		return &n.spin
 	}
 	return new(futex.Spinner)
 }
 
 // link hangs c's node into a keeper's list and returns the keeper's TID.
 func (c *Cell) link() (uint32, error) {
-	n := (*node)(mem.Shadow(unsafe.Pointer(c)))
+	n := c.shadow()
 	linking.Lock()
 	defer linking.Unlock()
 	if tid := n.tid.Load(); tid != 0 { // another goroutine was faster

@@ -118,7 +118,9 @@ func (p *Presence) Entrust() (Trust, error) {
 		return Trust{}, ErrBusy
 	}
 	t := Trust{Word: p.Word.Load() &^ Waiters, Arrivals: p.Arrivals.Add(1)}
-	if !p.near() {
+	if p.near() {
+		p.shadow().noteFree()
+	} else {
 		p.releaseForeign(func() {}) // the child links the same node
 	}
 	return t, nil
@@ -158,7 +160,9 @@ func (p *Presence) Reclaim(t Trust) error {
 		if !ok {
 			return ErrBusy
 		}
-		if !p.near() { // it was unlinked for the child
+		if p.near() {
+			p.shadow().noteHeld()
+		} else { // it was unlinked for the child
 			err := p.Take(w, w&Waiters)
 			if errors.Is(err, ErrHeld) {
 				continue

@@ -33,14 +33,19 @@ func OnKeeper(f func()) error {
 	return nil
 }
 
-// TID returns the TID that the running process writes into c.
-func (c *Cell) TID() uint32 { return Explorer.TID() }
+// node stands for what a process keeps to itself about a cell.
+type node struct{}
+
+func (c *Cell) shadow() node       { return node{} }
+func (node) keeper() uint32        { return Explorer.TID() }
+func (node) noteHeld()             {}
+func (node) noteFree() (held bool) { return false }
 
 // Spinner returns a new state of adaptive spinning.
 func (c *Cell) Spinner() *futex.Spinner { return new(futex.Spinner) }
 
 func (c *Cell) near() bool                                   { return true }
-func (c *Cell) link() (uint32, error)                        { return c.TID(), nil }
+func (c *Cell) link() (uint32, error)                        { return Explorer.TID(), nil }
 func (c *Cell) takeForeign(old, bits uint32) (uint32, error) { return 0, ErrNoKeeper }
 func (c *Cell) releaseForeign(free func()) bool              { return false }
 

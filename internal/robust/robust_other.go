@@ -21,8 +21,13 @@ func Unmap(m *mem.Mapping) error { return m.Close() }
 // OnKeeper is not available on this system.
 func OnKeeper(f func()) error { return errors.ErrUnsupported }
 
-// TID is 0 on this system: it has no keepers.
-func (c *Cell) TID() uint32 { return 0 }
+// node is nothing on this system: it has no keepers.
+type node struct{}
+
+func (c *Cell) shadow() node       { return node{} }
+func (node) keeper() uint32        { return 0 }
+func (node) noteHeld()             {}
+func (node) noteFree() (held bool) { return false }
 
 // Spinner returns a new state of adaptive spinning.
 func (c *Cell) Spinner() *futex.Spinner { return new(futex.Spinner) }

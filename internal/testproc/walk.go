@@ -12,10 +12,11 @@ import (
 // WalkOptions changes a CrashWalk. Nil is the package's own points, killed at
 // their first hit.
 type WalkOptions struct {
-	Dirs []string // package directories whose points are walked, "." if empty
-	Skip []string // points in them that are on no path here
-	Hits int      // the first, second … Hits-th hit is armed in turn; 0 is 1
-	Stop bool     // stop the victim at the point instead of killing it
+	Dirs   []string // package directories whose points are walked, "." if empty
+	Prefix []string // only points that begin with one of these; all if empty
+	Skip   []string // points in them that are on no path here
+	Hits   int      // the first, second … Hits-th hit is armed in turn; 0 is 1
+	Stop   bool     // stop the victim at the point instead of killing it
 }
 
 // Victim is the process that dies in one run of a scenario.
@@ -38,7 +39,9 @@ func CrashWalk(t *testing.T, o *WalkOptions, scenarios ...func(t *testing.T, v *
 	if o == nil {
 		o = &WalkOptions{}
 	}
-	points := Points(t, o.Dirs...)
+	points := slices.DeleteFunc(Points(t, o.Dirs...), func(p string) bool {
+		return len(o.Prefix) > 0 && !slices.ContainsFunc(o.Prefix, func(prefix string) bool { return strings.HasPrefix(p, prefix) })
+	})
 	for _, skip := range o.Skip {
 		i := slices.Index(points, skip)
 		if i < 0 {
