@@ -20,6 +20,10 @@ var (
 	// ErrLocked is returned by TryLock when somebody holds the lock.
 	ErrLocked = errors.New("semaphore: locked")
 
+	// ErrTooManyProcesses says that as many living processes take part as there
+	// is room for.
+	ErrTooManyProcesses = errors.New("semaphore: too many processes")
+
 	// ErrBusy is returned by Forget when this process holds a lock in the memory.
 	ErrBusy = robust.ErrBusy
 )

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // sleep is what a process sleeps on.
@@ -180,6 +181,17 @@ func (r *run) TID() uint32 {
 		return 0
 	}
 	return r.acting.tid()
+}
+
+// Local implements robust.Simulation.
+func (r *run) Local(a *robust.Anchor) robust.Local { return r.acting.locals[a] }
+
+// SetLocal implements robust.Simulation.
+func (r *run) SetLocal(a *robust.Anchor, l robust.Local) {
+	if r.acting.locals == nil {
+		r.acting.locals = map[*robust.Anchor]robust.Local{}
+	}
+	r.acting.locals[a] = l
 }
 
 // Gone implements robust.Simulation.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // Model is a closed world to explore.
@@ -70,8 +71,9 @@ type Proc struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	sleep sleep
-	until func() bool
+	sleep  sleep
+	until  func() bool
+	locals map[*robust.Anchor]robust.Local
 }
 
 type state byte

@@ -12,4 +12,4 @@ type Word struct {
 func (w Word) changed() bool { return w.Addr.Load() != w.Val }
 
 // MaxWords is how many words one SleepAny may name.
-const MaxWords = 16
+const MaxWords = 127

@@ -11,14 +11,18 @@ import (
 
 // Forget takes the cells in b out of this process's robust lists. It must be
 // called before b is unmapped, because the kernel walks the lists when the
-// process dies. If the process holds one of them, Forget changes nothing and
-// returns ErrBusy.
+// process dies. Seats that are not in use are given back (Local). If the process
+// holds one of the cells otherwise, Forget returns ErrBusy, and they are linked
+// as before.
 func Forget(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
 	from := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	to := from + uintptr(len(b))
+	if err := leave(from, to); err != nil {
+		return fmt.Errorf("forget memory that this process uses: %w", err)
+	}
 	if foreignBusy(from, to) {
 		return fmt.Errorf("forget memory with a lock that this process holds: %w", ErrBusy)
 	}

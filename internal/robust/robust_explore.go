@@ -13,6 +13,23 @@ import (
 type Simulation interface {
 	TID() uint32 // of the running process
 	Gone(tid uint32) bool
+	Local(*Anchor) Local // of the running process
+	SetLocal(*Anchor, Local)
+}
+
+// LocalOf returns the running process's Local of a, nil if it has none.
+func LocalOf[T any](a *Anchor) *T {
+	t, _ := any(Explorer.Local(a)).(*T)
+	return t
+}
+
+// SetLocal makes l the running process's Local of a.
+func SetLocal[T any, P interface {
+	*T
+	Local
+}](a *Anchor, l P) (*T, error) {
+	Explorer.SetLocal(a, l)
+	return l, nil
 }
 
 // Explorer is the simulation under way.
