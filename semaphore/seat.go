@@ -14,7 +14,8 @@ import (
 // keeps it until Forget, or until it dies: then the kernel marks the cell.
 //
 // used is how many seats have ever been taken: whoever visits all seats stops
-// there. It is raised after the cell is taken and before the seat is used.
+// there. It is raised before the cell is taken, so that no dead process is
+// overlooked.
 //
 // What a seat says besides its cell is brought into order by tidy, which
 // any process may call for a seat whose holder is dead and gone, any number of
@@ -75,8 +76,10 @@ func (s seats) takeAt(ctx context.Context, i int) error {
 			if err := s.tidy(i); err != nil {
 				return err
 			}
+			s.raise(i)
 			err = c.TakeOver(ctx, w)
 		case robust.Vacant:
+			s.raise(i)
 			err = c.Take(w, w&robust.Waiters)
 		}
 		if errors.Is(err, robust.ErrHeld) {
@@ -86,9 +89,6 @@ func (s seats) takeAt(ctx context.Context, i int) error {
 			return err
 		}
 		crashpoint.Hit("seat.taken")
-		for u := s.used.Load(); u < uint32(i)+1 && !s.used.CompareAndSwap(u, uint32(i)+1); u = s.used.Load() {
-		}
-		crashpoint.Hit("seat.used")
 		// Between tidy and TakeOver others may have come and died, and garbage
 		// may lie in a vacant seat.
 		if err := s.tidy(i); err != nil {
@@ -97,6 +97,13 @@ func (s seats) takeAt(ctx context.Context, i int) error {
 		}
 		return nil
 	}
+}
+
+// raise makes seat i one of those that are visited.
+func (s seats) raise(i int) {
+	for u := s.used.Load(); u <= uint32(i) && !s.used.CompareAndSwap(u, uint32(i)+1); u = s.used.Load() {
+	}
+	crashpoint.Hit("seat.used")
 }
 
 // count returns how many seats there are to visit.
