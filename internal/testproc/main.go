@@ -45,9 +45,6 @@ func runHelper(name string) {
 func runTests(m *testing.M) int {
 	// The mark by which leaks finds processes that descend from this run.
 	os.Setenv(envRun, runID())
-	// A child under the race detector would otherwise sleep for a second before
-	// it ends.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	// The race detector makes a process wait for a second when it exits.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	before := takeSnapshot()
