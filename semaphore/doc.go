@@ -1,10 +1,21 @@
 // Package semaphore has the locks that processes share: plain structs without
 // pointers, used wherever they are embedded in a struct that lives in shared
-// memory. Package shm places such structs.
+// memory, or alone. Package shm places them.
+//
+//	Mutex, RecursiveMutex   one at a time; say that their owner died (glibc's robust mutexes)
+//	RWMutex                 readers together or one writer; phase-fair
+//	Semaphore, Named        a count that anybody may raise (glibc's sem_t, by name too)
+//	Permits                 a count of which a dead process's part comes back
+//	Cond                    waiting for what a Mutex or RecursiveMutex protects
+//	Event                   a flag to wait for
+//	Barrier                 parties that wait for one another
+//	Once                    something that one of them does
 //
 // Promise: any process may be killed at any instruction; nobody else hangs.
 // A lock whose holder died says so (ErrOwnerDied) until somebody repairs what
-// the lock protects. A stopped process is not dead: it keeps what it holds.
+// the lock protects; a barrier breaks; permits come back; a wake that was meant
+// for a dead process reaches another. A stopped process is not dead: it keeps
+// what it holds, and blocks only those who need just that.
 //
 // Concurrency: all methods may be called from any goroutine of any process
 // that maps the memory, in one pid namespace.

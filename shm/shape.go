@@ -52,13 +52,23 @@ func (s shape) count(h shmfile.Spec) (int, error) {
 	return int(n), nil
 }
 
-// isMutex finds the locks that constructors initialise: all zero they would do
-// for Go, but C programs look at the kind.
-func isMutex(t reflect.Type) bool { return t == reflect.TypeFor[semaphore.Mutex]() }
+// isMutex and isRecursive find the locks that constructors initialise: all zero
+// they would do for Go, but C programs look at the kind.
+func isMutex(t reflect.Type) bool     { return t == reflect.TypeFor[semaphore.Mutex]() }
+func isRecursive(t reflect.Type) bool { return t == reflect.TypeFor[semaphore.RecursiveMutex]() }
 
-// initMutexes initialises every Mutex in the values of a new object.
+// synchronises finds everything of package semaphore.
+func synchronises(t reflect.Type) bool {
+	return t.PkgPath() == reflect.TypeFor[semaphore.Mutex]().PkgPath()
+}
+
+// initMutexes initialises every Mutex in the values of a new object, and then
+// every RecursiveMutex, which contains a Mutex.
 func (s shape) initMutexes(b []byte) {
 	for off := range plain.Find(s.t, s.n, isMutex) {
 		at[semaphore.Mutex](b, s.offset+int(off)).Init()
+	}
+	for off := range plain.Find(s.t, s.n, isRecursive) {
+		at[semaphore.RecursiveMutex](b, s.offset+int(off)).Init()
 	}
 }

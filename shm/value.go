@@ -38,8 +38,8 @@ func valueShape[T any]() shape {
 
 // checkCopies refuses what must not be copied.
 func checkCopies(t reflect.Type) error {
-	for range plain.Find(t, 1, isMutex) {
-		return &TypeError{Type: t, Path: t.String(), Reason: "holds a semaphore.Mutex, which must not be copied; use an Object"}
+	for range plain.Find(t, 1, synchronises) {
+		return &TypeError{Type: t, Path: t.String(), Reason: "holds a lock of package semaphore, which must not be copied; use an Object"}
 	}
 	return nil
 }

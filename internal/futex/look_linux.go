@@ -27,6 +27,7 @@ func lookAt(wt *waiter) {
 		look.first.prev = wt
 	}
 	look.first = wt
+	wt.decide()
 	start := !look.running
 	look.running = true
 	look.Unlock()
@@ -114,3 +115,35 @@ func (wt *waiter) rouseAny() {
 	wt.signal()
 	wt.rouse()
 }
+
+// Evict ends the sleep of everybody in this process who sleeps on a word of
+// memory that is about to be closed, when gone is false: mem.Find must deny the
+// memory already, so that nobody comes again who could not be woken any more.
+// It is called once more, with gone, when the memory has been replaced.
+func Evict(from, to uintptr, gone bool) {
+	for again := true; again; {
+		again = false
+		look.Lock()
+		for wt := look.first; wt != nil; wt = wt.next {
+			switch {
+			case !wt.in(from, to):
+				continue
+			case gone:
+				wt.lost.Store(true)
+			case wt.kind != forOne:
+				continue
+			default:
+				again = true
+			}
+			wt.rouseAny()
+		}
+		look.Unlock()
+		if again {
+			time.Sleep(evictAgain)
+		}
+	}
+}
+
+// A sleeper may be on its way into the kernel when it is woken: it is woken
+// again.
+const evictAgain = 50 * time.Microsecond

@@ -20,9 +20,11 @@ type waiter struct {
 	words [MaxWords]Word
 	n     int
 	gone  func() bool
-	kind  waitKind    // how the kernel is asked to wait
+	kind  waitKind    // how the kernel is asked to wait; under the look's lock
 	end   mem.Uint32  // private: 1 ends the kernel's wait, unless that is for one word
 	lost  atomic.Bool // a word's memory is gone
+
+	endless bool // no context ends the wait
 	vec   [MaxWords + 1]waitv
 	until unix.Timespec
 
@@ -58,16 +60,36 @@ func newWaiter(ctx context.Context, gone func() bool, words ...Word) *waiter {
 	wt.n = copy(wt.words[:], words)
 	wt.gone = gone
 	wt.end.Store(0)
+	wt.endless = ctx.Done() == nil
+	wt.lost.Store(false)
+	return wt
+}
+
+// decide sets the kind. It is called when the look knows of wt: so Evict either
+// finds it, or has retired the memory before.
+func (wt *waiter) decide() {
 	switch {
-	case wt.n == 1 && ctx.Done() == nil && lasting(words[0].Addr):
+	case wt.n == 1 && wt.endless && lasting(wt.words[0].Addr):
 		wt.kind = forOne
 	case haveWaitv():
 		wt.kind = forMany
 	default:
 		wt.kind = inSlices
 	}
-	wt.lost.Store(false)
-	return wt
+	// Words that are waited for together lie in one object.
+	if mem.Closed(unsafe.Pointer(wt.words[0].Addr)) {
+		wt.lost.Store(true)
+	}
+}
+
+// in says whether wt sleeps on a word in [from, to).
+func (wt *waiter) in(from, to uintptr) bool {
+	for _, w := range wt.words[:wt.n] {
+		if a := uintptr(addr64(w.Addr)); a >= from && a < to {
+			return true
+		}
+	}
+	return false
 }
 
 func (wt *waiter) free() {
@@ -96,7 +118,7 @@ func (wt *waiter) changed() bool {
 	if lost {
 		wt.lost.Store(true)
 	}
-	return yes || lost
+	return yes || wt.lost.Load()
 }
 
 func (wt *waiter) differs() bool {
@@ -161,7 +183,7 @@ func (wt *waiter) sleep(ctx context.Context) error {
 		e = wt.waitSlices(until)
 	}
 	switch {
-	case e == unix.EFAULT:
+	case e == unix.EFAULT, e == unix.EINVAL: // EINVAL: the word is not aligned
 		return ErrFault
 	case e == unix.ETIMEDOUT:
 		return context.DeadlineExceeded

@@ -69,9 +69,10 @@ func reserveArena() {
 // slice meets zeros and not another segment; then the oldest goes first.
 var space struct {
 	sync.Mutex
-	next   uintptr // offset of the first byte never handed out
-	closed []span  // oldest first
-	live   []*Mapping
+	next    uintptr // offset of the first byte never handed out
+	closed  []span  // oldest first
+	live    []*Mapping
+	retired []*Mapping // on their way from live to closed, or back
 }
 
 type span struct{ off, size uintptr }

@@ -5,6 +5,7 @@ package mem
 import (
 	"fmt"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/edsrzf/mmap-go"
@@ -96,11 +97,9 @@ func mapAt(f *os.File, off int64, size int, o Options, at unsafe.Pointer) error 
 func (m *Mapping) Retire() {
 	space.Lock()
 	defer space.Unlock()
-	for i, l := range space.live {
-		if l == m {
-			space.live = append(space.live[:i], space.live[i+1:]...)
-			return
-		}
+	if i := slices.Index(space.live, m); i >= 0 {
+		space.live = slices.Delete(space.live, i, i+1)
+		space.retired = append(space.retired, m)
 	}
 }
 
@@ -108,7 +107,27 @@ func (m *Mapping) Retire() {
 func (m *Mapping) Revive() {
 	space.Lock()
 	defer space.Unlock()
-	space.live = append(space.live, m)
+	if i := slices.Index(space.retired, m); i >= 0 {
+		space.retired = slices.Delete(space.retired, i, i+1)
+		space.live = append(space.live, m)
+	}
+}
+
+// Closed says whether p lies in the arena where there is no mapping, or none any
+// more. A retired one still is.
+func Closed(p unsafe.Pointer) bool {
+	if Shadow(p) == nil {
+		return false
+	}
+	space.Lock()
+	defer space.Unlock()
+	holds := func(m *Mapping) bool { return m.holds(p) }
+	return !slices.ContainsFunc(space.live, holds) && !slices.ContainsFunc(space.retired, holds)
+}
+
+// holds says whether p lies in the mapping.
+func (m *Mapping) holds(p unsafe.Pointer) bool {
+	return uintptr(p)-uintptr(unsafe.Pointer(&m.bytes[0])) < uintptr(len(m.bytes))
 }
 
 // Close puts private zero memory in the place of the mapping: late accesses
@@ -125,6 +144,9 @@ func (m *Mapping) Close() error {
 		return err
 	}
 	m.closed = true
+	space.Lock()
+	defer space.Unlock()
+	space.retired = slices.DeleteFunc(space.retired, func(r *Mapping) bool { return r == m })
 	return nil
 }
 
@@ -177,7 +199,7 @@ func Find(p unsafe.Pointer) (live, truncatable bool) {
 	space.Lock()
 	defer space.Unlock()
 	for _, m := range space.live {
-		if uintptr(p)-uintptr(unsafe.Pointer(&m.bytes[0])) < uintptr(len(m.bytes)) {
+		if m.holds(p) {
 			return true, m.opts.Truncatable
 		}
 	}

@@ -39,6 +39,9 @@ func ShadowDistance() uintptr { return 0 }
 // Find finds nothing: there are no mappings on this system.
 func Find(p unsafe.Pointer) (live, truncatable bool) { return false, false }
 
+// Closed is false: there are no mappings on this system.
+func Closed(p unsafe.Pointer) bool { return false }
+
 // Retire does nothing on this system.
 func (m *Mapping) Retire() {}
 

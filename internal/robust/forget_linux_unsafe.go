@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 )
 
@@ -32,14 +33,21 @@ func Forget(b []byte) error {
 	return nil
 }
 
-// Unmap closes a mapping: its cells leave this process's robust lists, and zero
-// memory takes its place. ErrBusy, and nothing has changed, if the process holds
-// one of the cells.
+// Unmap closes a mapping: its cells leave this process's robust lists, who sleeps
+// on its words is woken and gets futex.ErrFault at the latest when it sleeps
+// again, and zero memory takes its place. ErrBusy, and nothing has changed, if
+// the process holds one of the cells.
 func Unmap(m *mem.Mapping) error {
 	m.Retire()
-	err := Forget(m.Bytes())
-	if err == nil {
-		err = m.Close()
+	b := m.Bytes()
+	err := Forget(b)
+	if err == nil && len(b) > 0 {
+		from := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+		to := from + uintptr(len(b))
+		futex.Evict(from, to, false)
+		if err = m.Close(); err == nil {
+			futex.Evict(from, to, true)
+		}
 	}
 	if err != nil {
 		m.Revive()

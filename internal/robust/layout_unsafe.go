@@ -20,15 +20,18 @@ const (
 	OwnerNotRecoverable = 0x7ffffffe
 )
 
-// KindRobustShared is glibc's __kind of a robust, process-shared mutex.
-const KindRobustShared = 0x90
+// glibc's __kind of a robust, process-shared mutex.
+const (
+	KindRobustShared    = 0x90
+	KindRobustRecursive = 0x91
+)
 
 // Cell is glibc's robust process-shared pthread_mutex_t (64-bit), padded to
 // the size that it has on arm64. The padding carries who holds it, for Go.
 //
 //	off size field   written by
 //	  0   4  Word    holder, waiters, kernel
-//	  4   4  count   C peers only
+//	  4   4  Count   C peers and holders that recurse: how many times it is held
 //	  8   4  Owner   C peers: their TID while they hold it; Go clears it in a repair
 //	 12   4  users   C peers only
 //	 16   4  Kind    initialiser
@@ -39,7 +42,7 @@ const KindRobustShared = 0x90
 type Cell struct {
 	_     structs.HostLayout
 	Word  mem.Uint32
-	count uint32
+	Count mem.Uint32
 	Owner mem.Uint32
 	users uint32
 	Kind  mem.Uint32
@@ -65,6 +68,7 @@ type Presence struct {
 // The table above holds on every supported system.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(Cell{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.Count)-4]
 	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.Owner)-8]
 	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.Kind)-16]
 	_ = [1]struct{}{}[unsafe.Offsetof(Cell{}.next)-32]

@@ -20,9 +20,11 @@ static void say(int err) {
 	fflush(stdout);
 }
 
-static int init(pthread_mutex_t *m) {
+static int init(pthread_mutex_t *m, int recursive) {
 	pthread_mutexattr_t a;
 	pthread_mutexattr_init(&a);
+	if (recursive)
+		pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
 	return pthread_mutex_init(m, &a);
@@ -38,7 +40,8 @@ int main(void) {
 	while (fgets(line, sizeof line, stdin)) {
 		int err = 0;
 		line[strcspn(line, "\n")] = 0;
-		if (!strcmp(line, "init")) err = init(m);
+		if (!strcmp(line, "init")) err = init(m, 0);
+		else if (!strcmp(line, "init recursive")) err = init(m, 1);
 		else if (!strcmp(line, "lock")) err = pthread_mutex_lock(m);
 		else if (!strcmp(line, "trylock")) err = pthread_mutex_trylock(m);
 		else if (!strcmp(line, "unlock")) err = pthread_mutex_unlock(m);
