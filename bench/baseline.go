@@ -49,30 +49,47 @@ func buildBaselines(ctx context.Context, dir string) (map[string]string, error) 
 }
 
 // inC is a contender in C: both sides in one program, which forks.
-type inC struct{ program string }
+type inC struct {
+	program string
+	mode    string // "": the job
+}
 
 func (c inC) missing(r *rig) string { return r.noC }
 
 func (c inC) run(ctx context.Context, r *rig, t trial) (*outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, watchdog)
-	defer cancel()
 	capacity := ringBytes
 	if c.program == "spsc" {
 		capacity = ringSlots
 	}
-	args := []string{t.job}
+	mode := c.mode
+	if mode == "" {
+		mode = t.job
+	}
+	return runForeign(ctx, r, "the C program "+c.program, r.built[c.program], t.arguments(mode, capacity))
+}
+
+// arguments are those of baseline.h.
+func (t trial) arguments(mode string, capacity int) []string {
+	args := []string{mode}
 	for _, n := range []int{t.size, t.place.cpuA, t.place.cpuB, int(t.timing.Warm.Milliseconds()),
 		int(t.timing.Run.Milliseconds()), t.timing.Samples, capacity} {
 		args = append(args, strconv.Itoa(n))
 	}
+	return args
+}
+
+// runForeign runs a program that binds itself and measures as ours do.
+func runForeign(ctx context.Context, r *rig, what, program string, args []string) (*outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchdog)
+	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, r.built[c.program], args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := r.start(cmd, -1); err != nil {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("run the C program %s: %w: %s", c.program, err, bytes.TrimSpace(stderr.Bytes()))
+		return nil, fmt.Errorf("run %s: %w: %s", what, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return readOutcome(&stdout)
 }

@@ -15,35 +15,76 @@ func TestBaselinesBuildAndMeasure(t *testing.T) {
 	require.Empty(t, r.noC)
 	at, _ := r.place(unpinned)
 	for _, c := range []struct {
-		program, job string
-		size         int
+		who  inC
+		job  string
+		size int
 	}{
-		{"flag", jobLatency, 64},
-		{"futex", jobLatency, 64},
-		{"spsc", jobLatency, 64},
-		{"spsc", jobThroughput, 8},
-		{"spsc", jobThroughput, 64},
-		{"spsc", jobBatch, 8},
-		{"copy", jobLatency, 64},
-		{"copy", jobThroughput, 64 << 10},
-		{"copy", jobThroughput, 9}, // not a multiple of the alignment
-		{"copy", jobBatch, 64},
-		{"mutex", jobUncontended, 0},
-		{"mutex", jobContended, 0},
+		{cFlag, jobLatency, 64},
+		{cFutex, jobLatency, 64},
+		{cSPSC, jobLatency, 64},
+		{cSPSC, jobThroughput, 8},
+		{cSPSC, jobThroughput, 64},
+		{cSPSC, jobBatch, 8},
+		{cCopy, jobLatency, 64},
+		{cCopy, jobThroughput, 64 << 10},
+		{cCopy, jobThroughput, 9}, // not a multiple of the alignment
+		{cCopy, jobBatch, 64},
+		{cMutex, jobUncontended, 0},
+		{cMutex, jobContended, 0},
+		{cMutex, jobHandOver, 0},
+		{cMutex, jobHandOverFour, 0},
+		{cSem, jobUncontended, 0},
+		{cSem, jobContended, 0},
+		{cSem, jobHandOver, 0},
+		{cSem, jobHandOverFour, 0},
+		{cRWLock, jobUncontended, 0},
+		{cRWLock, jobContended, 0},
+		{cBarrier, jobLatency, 0},
+		{cCond, jobLatency, 0},
+		{cCondLocked, jobLatency, 0},
 	} {
-		t.Run(c.program+" "+c.job, func(t *testing.T) {
-			o, err := inC{c.program}.run(t.Context(), r, trial{c.job, c.size, at, tiny.timing})
+		t.Run(c.who.program+c.who.mode+" "+c.job, func(t *testing.T) {
+			o, err := c.who.run(t.Context(), r, trial{c.job, c.size, at, tiny.timing})
 			require.NoError(t, err)
 			require.Positive(t, o.nsPerOp())
-			if c.job == jobContended {
-				require.InDelta(t, 0.25, o.extra["share"], 0.25)
-			} else {
+			switch c.job {
+			case jobContended:
+				require.InDelta(t, 0.25, o.extra[lessShare], 0.25)
+			case jobHandOver, jobHandOverFour:
+				checkHandOver(t, o, sides(c.job))
+			default:
 				require.NotEmpty(t, o.samples)
 			}
 		})
 	}
-	_, err = inC{"spsc"}.run(t.Context(), r, trial{jobThroughput, 9, at, tiny.timing})
+	_, err = cSPSC.run(t.Context(), r, trial{jobThroughput, 9, at, tiny.timing})
 	require.ErrorContains(t, err, "slots of 8 or 64 bytes")
+}
+
+func TestPythonMeasures(t *testing.T) {
+	testproc.NeedTool(t, "python3")
+	r, err := newRig(t.Context())
+	require.NoError(t, err)
+	defer r.close()
+	at, _ := r.place(sameCore)
+	for _, c := range []inPython{pythonWith, pythonCalls} {
+		require.Empty(t, c.missing(r))
+		o, err := c.run(t.Context(), r, trial{jobUncontended, 0, at, tiny.timing})
+		require.NoError(t, err)
+		require.Positive(t, o.nsPerOp())
+		require.Positive(t, o.extra[typical])
+		require.NotEmpty(t, o.samples)
+	}
+	_, err = inPython{"nonsense"}.run(t.Context(), r, trial{jobUncontended, 0, at, tiny.timing})
+	require.ErrorContains(t, err, "KeyError: 'nonsense'")
+}
+
+func TestWithoutPythonTheReasonIsSaid(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	r, err := newRig(t.Context())
+	require.NoError(t, err)
+	defer r.close()
+	require.Equal(t, "there is no python3 on this machine", pythonWith.missing(r))
 }
 
 func TestWithoutACompilerTheReasonIsSaid(t *testing.T) {

@@ -13,11 +13,25 @@ const (
 	jobZeroCopy    = "zero copy"   // the same, built and read in place
 	jobUncontended = "uncontended" // one process locks and unlocks
 	jobContended   = "contended"   // two processes do
+	jobHandOver    = "hand-over"   // two processes do, and see who gets it when
 	jobOne         = "one"         // one goroutine on one lock
 	jobTwo         = "two"         // two goroutines, each on a lock of its own
 	jobAllocations = "allocations" // allocations of uncontended operations
 	jobSystemCalls = "syscalls"    // system calls of uncontended operations
+
+	jobHandOverFour = "hand-over-of-four"
 )
+
+// sides returns how many processes do the job.
+func sides(job string) int {
+	switch job {
+	case jobLatency, jobThroughput, jobBatch, jobZeroCopy, jobContended, jobHandOver:
+		return 2
+	case jobHandOverFour:
+		return 4
+	}
+	return 1
+}
 
 // Sizes of rings: equal for all who have one.
 const (

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/shmkit/shmkit/ringbuf"
+	"github.com/shmkit/shmkit/semaphore"
 )
 
 // stream is a contender that moves bytes through the kernel: one write a
@@ -144,7 +145,7 @@ func (s *stream) serving() error {
 // unlessLeft turns the news that the measuring side has gone into nil: it was
 // content, or tells its own error.
 func unlessLeft(err error) error {
-	for _, left := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET, ringbuf.ErrPeerDied, ringbuf.ErrNoConsumer} {
+	for _, left := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET, ringbuf.ErrPeerDied, ringbuf.ErrNoConsumer, semaphore.ErrBroken} {
 		if errors.Is(err, left) {
 			return nil
 		}

@@ -10,16 +10,17 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 )
 
-// pair is a contender in Go: two processes of this program, or one if it has
-// no side b. Side a measures, and is done when it returns; side b serves and
-// is killed then, if it has not ended itself.
+// pair is a contender in Go: processes of this program, one side a and as many
+// sides b as the job wants, none if there is no b. Side a measures, and is done
+// when it returns; a side b serves and is killed then, if it has not ended
+// itself.
 type pair struct {
 	name string
 	a, b func(o *order) (*outcome, error)
 	link func(o *order) (*link, error) // makes what connects them; may be nil
-	tidy func(name string)             // removes the names of an interrupted trial; may be nil
 	wrap func(cmd *exec.Cmd)           // changes how side a is started; may be nil
 }
 
@@ -32,10 +33,7 @@ func (p *pair) run(ctx context.Context, r *rig, t trial) (_ *outcome, err error)
 	defer cancel(nil)
 	ctx, stop := context.WithTimeout(ctx, watchdog)
 	defer stop()
-	o := order{Contender: p.name, Job: t.job, Size: t.size, Name: r.name(), Timing: t.timing}
-	if p.tidy != nil {
-		defer p.tidy(o.Name)
-	}
+	o := order{Contender: p.name, Job: t.job, Size: t.size, Timing: t.timing}
 	l := &link{}
 	if p.link != nil {
 		if l, err = p.link(&o); err != nil {
@@ -47,28 +45,27 @@ func (p *pair) run(ctx context.Context, r *rig, t trial) (_ *outcome, err error)
 	if err != nil {
 		return nil, err
 	}
-	if p.b == nil || o.alone() {
-		return a.result(ctx)
+	others := sides(t.job) - 1
+	if p.b == nil {
+		others = 0
 	}
-	b, err := p.start(ctx, r, o, "b", t.place, l.b)
-	l.close() // so that a side hears it when the other one ends
-	if err != nil {
-		cancel(err)
-		_, _ = a.result(ctx)
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() {
-		err := b.cmd.Wait()
+	var serving sync.WaitGroup
+	for range others {
+		b, err := p.start(ctx, r, o, "b", t.place, l.b)
 		if err != nil {
-			err = fmt.Errorf("%w: %w: %s", errPeerLeft, err, bytes.TrimSpace(b.stderr.Bytes()))
-			cancel(err)
+			cancel(err) // which a.result returns
+			break
 		}
-		ended <- err
-	}()
+		serving.Go(func() {
+			if err := b.cmd.Wait(); err != nil {
+				cancel(fmt.Errorf("%w: %w: %s", errPeerLeft, err, bytes.TrimSpace(b.stderr.Bytes())))
+			}
+		})
+	}
+	l.close() // so that a side hears it when the other one ends
 	out, err := a.result(ctx)
 	cancel(nil)
-	<-ended
+	serving.Wait()
 	return out, err
 }
 

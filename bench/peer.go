@@ -17,8 +17,7 @@ type order struct {
 	Job       string `json:"job"`
 	Side      string `json:"side"` // "a" measures, "b" serves until it is killed
 	Size      int    `json:"size"`
-	Name      string `json:"name"` // for shared objects of this trial
-	CPU       int    `json:"cpu"`  // to bind all threads to, after the start; below zero: none
+	CPU       int    `json:"cpu"` // to bind all threads to, after the start; below zero: none
 	Timing    timing `json:"timing"`
 }
 
@@ -28,9 +27,7 @@ func (o *order) measure(run func(n int) error) (*outcome, error) {
 }
 
 // alone says whether the job is one process's.
-func (o *order) alone() bool {
-	return o.Job != jobLatency && o.Job != jobThroughput && o.Job != jobBatch && o.Job != jobZeroCopy && o.Job != jobContended
-}
+func (o *order) alone() bool { return sides(o.Job) == 1 }
 
 // file returns the i-th descriptor that the parent passed.
 func (o *order) file(i int) *os.File { return os.NewFile(uintptr(3+i), fmt.Sprintf("peer file %d", i)) }

@@ -18,10 +18,10 @@ type rig struct {
 	built  map[string]string // C baselines by name
 	noC    string            // why there are none
 	strace string            // "" if there is none
+	python string            // likewise
 	cpus   []int
 	places []placement
 	starts chan func()
-	trials int
 }
 
 func newRig(ctx context.Context) (*rig, error) {
@@ -39,6 +39,7 @@ func newRig(ctx context.Context) (*rig, error) {
 	}
 	r := &rig{self: self, dir: dir, cpus: cpus, places: placements(cpus, siblings), starts: make(chan func())}
 	r.strace, _ = exec.LookPath("strace")
+	r.python, _ = exec.LookPath("python3")
 	r.built, err = buildBaselines(ctx, filepath.Join(dir, "baseline"))
 	if err != nil {
 		r.noC = err.Error()
@@ -77,10 +78,4 @@ func (r *rig) place(name string) (placement, bool) {
 		return placement{}, false
 	}
 	return r.places[i], true
-}
-
-// name returns a name for a shared object of a new trial.
-func (r *rig) name() string {
-	r.trials++
-	return fmt.Sprintf("shmkit-bench-%d-%d", os.Getpid(), r.trials)
 }

@@ -11,11 +11,19 @@ func add(p *pair) *pair {
 }
 
 var (
-	cFlag  = inC{"flag"}
-	cFutex = inC{"futex"}
-	cSPSC  = inC{"spsc"}
-	cCopy  = inC{"copy"}
-	cMutex = inC{"mutex"}
+	cFlag       = inC{program: "flag"}
+	cFutex      = inC{program: "futex"}
+	cSPSC       = inC{program: "spsc"}
+	cCopy       = inC{program: "copy"}
+	cMutex      = inC{program: "mutex"}
+	cSem        = inC{program: "sem"}
+	cRWLock     = inC{program: "rwlock"}
+	cBarrier    = inC{program: "barrier"}
+	cCond       = inC{program: "cond"}
+	cCondLocked = inC{program: "cond", mode: "under"}
+
+	pythonWith  = inPython{"with"}
+	pythonCalls = inPython{"calls"}
 
 	osPipe       = add(streamPair("os.Pipe", pipes, overPipe(false)))
 	osPipePolled = add(streamPair("os.Pipe polled", pipes, overPipe(true)))
@@ -26,5 +34,12 @@ var (
 	chanHybrid   = add(chanPair("Chan", ringbuf.Hybrid))
 	chanSpin     = add(chanPair("Chan spin", ringbuf.Spin))
 	mutex        = add(mutexPair)
-	syncMutex    = add(&pair{name: "sync.Mutex", a: lockLoop(syncLoop).alone})
+	permits      = add(semaphorePair)
+	reader       = add(readerPair)
+	event        = add(eventPair)
+	cond         = add(condPair("Cond", false))
+	condLocked   = add(condPair("Cond, signal under lock", true))
+	barrier      = add(barrierPair)
+	syncMutex    = add(&pair{name: "sync.Mutex", a: lockLoop(syncMutexLoop).alone})
+	syncRWMutex  = add(&pair{name: "sync.RWMutex", a: lockLoop(syncRWMutexLoop).alone})
 )

@@ -59,6 +59,23 @@ func paired(a, b []float64, combine func(a, b float64) float64) []float64 {
 func quotient(a, b float64) float64   { return a / b }
 func difference(a, b float64) float64 { return a - b }
 
+// fairness says how evenly operations are spread over several sides.
+type fairness struct {
+	share float64 // the least side's part of all
+	least float64 // the least side's operations, by the most of one
+	jain  float64 // 1 is even, 1/n is all by one of n (Jain, Chiu and Hawe, 1984)
+}
+
+func fairnessOf(ops []float64) fairness {
+	var sum, squares float64
+	for _, n := range ops {
+		sum += n
+		squares += n * n
+	}
+	least, most := slices.Min(ops), slices.Max(ops)
+	return fairness{least / sum, least / most, sum * sum / (float64(len(ops)) * squares)}
+}
+
 // percentiles collects times in nanoseconds, kept in picoseconds to three
 // digits, from 1 ps to 100 s.
 type percentiles struct{ h *hdrhistogram.Histogram }

@@ -64,6 +64,20 @@ func TestPairedLeavesOutWhatIsMissing(t *testing.T) {
 	require.Equal(t, []float64{3}, paired([]float64{math.NaN(), 6, 1}, []float64{1, 2}, quotient))
 }
 
+func TestFairness(t *testing.T) {
+	for _, c := range []struct {
+		ops  []float64
+		want fairness
+	}{
+		{[]float64{5, 5}, fairness{share: 0.5, least: 1, jain: 1}},
+		{[]float64{0, 8}, fairness{share: 0, least: 0, jain: 0.5}},
+		{[]float64{1, 3}, fairness{share: 0.25, least: 1.0 / 3, jain: 0.8}},
+		{[]float64{7, 0, 0, 0}, fairness{share: 0, least: 0, jain: 0.25}},
+	} {
+		require.Equal(t, c.want, fairnessOf(c.ops), c.ops)
+	}
+}
+
 func TestPercentiles(t *testing.T) {
 	p := newPercentiles()
 	require.True(t, math.IsNaN(p.at(50)))

@@ -15,7 +15,7 @@ type suite struct {
 var suites = []suite{
 	{"latency", "64-byte round trip between two processes", latencyScenes},
 	{"throughput", "messages of 8 B, 64 B, 1 KiB and 64 KiB one way between two processes", throughputScenes},
-	{"locks", "the mutex: uncontended, contended by two processes, two at once, allocations and system calls", lockScenes},
+	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 
 // scene is one table: contenders that did the same, at the same place.

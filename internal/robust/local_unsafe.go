@@ -3,11 +3,13 @@
 package robust
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/race"
 )
 
 // locals are all that this process has, by the address of their anchors.
@@ -21,6 +23,9 @@ var locals struct {
 	buried int
 }
 
+// published stands for the words in shadows, which the race detector does not see.
+var published race.Addr
+
 type local struct {
 	at    unsafe.Pointer // of the Local
 	leave Local
@@ -30,7 +35,9 @@ type local struct {
 // same for one anchor. In the arena it is one load of the anchor's shadow.
 func LocalOf[T any](a *Anchor) *T {
 	if s := mem.Shadow(unsafe.Pointer(a)); s != nil {
-		return (*T)(unsafe.Add(nil, (*atomic.Uintptr)(s).Load()))
+		p := (*atomic.Pointer[T])(s).Load()
+		published.Acquire()
+		return p
 	}
 	return (*T)(foreignLocal(a))
 }
@@ -62,6 +69,7 @@ func setLocal(a *Anchor, l local) (unsafe.Pointer, error) {
 		if live, _ := mem.Find(unsafe.Pointer(a)); !live {
 			return nil, ErrClosed
 		}
+		published.ReleaseMerge()
 		(*atomic.Uintptr)(s).Store(uintptr(l.at))
 	}
 	if locals.at == nil {
@@ -81,7 +89,7 @@ func leave(from, to uintptr) error {
 		if at < from || at >= to {
 			continue
 		}
-		if err := l.leave.Leave(); err != nil {
+		if err := l.goAway(); err != nil {
 			return err
 		}
 		if s := mem.Shadow(unsafe.Add(nil, at)); s != nil {
@@ -92,4 +100,18 @@ func leave(from, to uintptr) error {
 		locals.buried++
 	}
 	return nil
+}
+
+// goAway is Leave. What went with the end of a truncated file is in nobody's use.
+func (l local) goAway() (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			err = nil
+		}
+	}()
+	return l.leave.Leave()
 }

@@ -1,0 +1,7 @@
+//go:build !linux && !explore
+
+package robust
+
+import "errors"
+
+func claimIdent() (uint64, error) { return 0, errors.ErrUnsupported }
