@@ -183,8 +183,13 @@ func (r *run) TID() uint32 {
 	return r.acting.tid()
 }
 
-// Local implements robust.Simulation.
-func (r *run) Local(a *robust.Anchor) robust.Local { return r.acting.locals[a] }
+// Local implements robust.Simulation. Setup is nobody's, and has none.
+func (r *run) Local(a *robust.Anchor) robust.Local {
+	if r.acting == nil {
+		return nil
+	}
+	return r.acting.locals[a]
+}
 
 // SetLocal implements robust.Simulation.
 func (r *run) SetLocal(a *robust.Anchor, l robust.Local) {

@@ -52,3 +52,6 @@ func WakeBit(w *mem.Uint32) error {
 
 // Evict has nobody to wake here.
 func Evict(from, to uintptr, gone bool) {}
+
+// Yield does nothing here.
+func Yield() {}

@@ -89,6 +89,11 @@ func WakeBit(w *mem.Uint32) error {
 	return nil
 }
 
+// Yield lets other processes run on this processor, if any wants to
+// (sched_yield(2)). Other goroutines of this process are served as in any
+// system call.
+func Yield() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
 func sysWakePrivate(w *mem.Uint32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), opWake|private, maxWake, 0, 0, 0)
 }
