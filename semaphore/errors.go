@@ -33,7 +33,8 @@ var (
 	// is room for.
 	ErrTooManyProcesses = errors.New("semaphore: too many processes")
 
-	// ErrBusy is returned by Forget when this process holds a lock in the memory.
+	// ErrBusy says that this process holds a lock in the memory, or waits there: of
+	// Forget, and of what may be called only by a process that does not wait.
 	ErrBusy = robust.ErrBusy
 )
 
@@ -76,6 +77,7 @@ var (
 	ErrForeign = shmfile.ErrForeign
 	// ErrTruncated is returned when somebody has made the file smaller.
 	ErrTruncated = shmfile.ErrTruncated
-	// ErrClosed is os.ErrClosed: this handle is closed.
+	// ErrClosed is os.ErrClosed: this handle, or the memory of the lock, has been
+	// closed by this process.
 	ErrClosed = os.ErrClosed
 )

@@ -128,18 +128,18 @@ func (e *Event) wait(ctx context.Context, n uint64) error {
 	rounds := spin.Rounds()
 	timed := rounds > 0
 	for ; rounds > 0; rounds-- {
-		if changes(e.word.Load()) != n {
+		if changes(e.word.Load()) != n { // or the memory has been closed
 			spin.Won()
-			return nil
+			break
 		}
 		mem.Pause(1)
 	}
 	for {
 		w := e.word.Load() // acquire: event
-		if w == 0 && e.closed() {
-			return fmt.Errorf("wait for an event: %w", ErrClosed)
-		}
 		if changes(w) != n {
+			if changes(w) == 0 && e.closed() {
+				return fmt.Errorf("wait for an event: %w", ErrClosed)
+			}
 			return nil
 		}
 		if w&eventSleepers == 0 && !e.word.CompareAndSwap(w, w|eventSleepers) {

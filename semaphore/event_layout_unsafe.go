@@ -20,7 +20,7 @@ func (e *Event) low() *mem.Uint32 { return (*mem.Uint32)(unsafe.Pointer(&e.word)
 func (e *Event) aligned() bool { return uintptr(unsafe.Pointer(e))%8 == 0 }
 
 // closed says whether this process has closed the memory of e, which is zero
-// then.
+// then, or is about to.
 func (e *Event) closed() bool {
 	live, _ := mem.Find(unsafe.Pointer(e))
 	return !live && mem.Shadow(unsafe.Pointer(e)) != nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/race"
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -360,15 +361,68 @@ func TestEventOrder(t *testing.T) {
 
 // A process that closes the memory ends its own waits.
 func TestEventClosed(t *testing.T) {
-	f := newFile(t, 4096)
-	m, err := mem.Map(f, 4096, mem.Options{})
+	for name, ctx := range map[string]context.Context{"context": t.Context(), "no context": context.Background()} {
+		t.Run(name, func(t *testing.T) {
+			e, m := closableEvent(t)
+			waits := start(func() error { return e.Wait(ctx) })
+			awaitEventSleepers(t, e, 1)
+			require.NoError(t, robust.Unmap(m))
+			require.ErrorIs(t, result(t, waits), ErrClosed)
+			require.ErrorIs(t, e.Wait(ctx), ErrClosed)
+		})
+	}
+}
+
+// One that spins, sleeps or comes when the memory is closed does not take the
+// zeros for an event that has been set.
+func TestEventClosedMeanwhile(t *testing.T) {
+	for i := range 1000 {
+		e, m := closableEvent(t)
+		var begun atomic.Bool
+		waits := start(func() error {
+			begun.Store(true)
+			return e.Wait(t.Context())
+		})
+		await(t, begun.Load)
+		mem.Pause(uint32(i % 100))
+		require.NoError(t, robust.Unmap(m))
+		require.ErrorIs(t, result(t, waits), ErrClosed)
+	}
+}
+
+// One who waits goes on doing so when Close is refused, because something else in
+// the memory is in use.
+func TestEventNotClosed(t *testing.T) {
+	m, err := mem.Map(newFile(t, 4096), 4096, mem.Options{})
+	require.NoError(t, err)
+	e, mu := (*Event)(unsafe.Pointer(&m.Bytes()[0])), (*Mutex)(unsafe.Pointer(&m.Bytes()[64]))
+	require.NoError(t, mu.Lock())
+	for range 100 {
+		var waits []<-chan error
+		for range 10 {
+			waits = append(waits, start(func() error { return e.Wait(t.Context()) }))
+			for range 10 {
+				require.ErrorIs(t, robust.Unmap(m), ErrBusy)
+			}
+		}
+		e.Set()
+		for _, w := range waits {
+			require.NoError(t, result(t, w))
+		}
+		e.word.Store(0) // of closed memory it is 0 too
+	}
+	mu.Unlock()
+	require.NoError(t, robust.Unmap(m))
+}
+
+// closableEvent is an event that has changed, in memory to close.
+func closableEvent(t *testing.T) (*Event, *mem.Mapping) {
+	m, err := mem.Map(newFile(t, 4096), 4096, mem.Options{})
 	require.NoError(t, err)
 	e := (*Event)(unsafe.Pointer(&m.Bytes()[0]))
-	waits := start(func() error { return e.Wait(t.Context()) })
-	awaitEventSleepers(t, e, 1)
-	require.NoError(t, m.Close())
-	require.ErrorIs(t, result(t, waits), ErrClosed)
-	require.ErrorIs(t, e.Wait(context.Background()), ErrClosed)
+	e.Set()
+	e.Clear()
+	return e, m
 }
 
 func TestEventMisaligned(t *testing.T) {

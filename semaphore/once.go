@@ -43,8 +43,9 @@ const onceDone = 1
 // error as it is, and o is not done; so it is when f panics or calls
 // runtime.Goexit.
 //
-// ctx bounds the wait, not f: its error says that f was not called. ErrCorrupt
-// says that somebody has overwritten o.
+// ctx bounds the wait, not f: its error says that f was not called. So do all
+// others that are not f's: ErrCorrupt, when somebody has overwritten o, ErrClosed,
+// or a failure of the system.
 //
 // f must not call Do for the same o, which would wait for itself.
 //

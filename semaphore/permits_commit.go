@@ -40,8 +40,8 @@ import (
 // same number of permits.
 
 // settled completes the last committed operation and returns the state, of which
-// all is completed, and how many permits there are in all. ErrCorrupt, ErrNotInitialized: p does not hold what
-// operations leave.
+// all is completed, and how many permits there are in all. ErrCorrupt,
+// ErrNotInitialized: p does not hold what operations leave.
 func (p *Permits) settled() (g permitsState, total uint32, err error) {
 	for {
 		g, total = permitsState(p.m.state.Load()), p.m.total.Load()

@@ -80,6 +80,8 @@ func TestPermitsArguments(t *testing.T) {
 	odd := (*Permits)(unsafe.Pointer(&b[1-uintptr(unsafe.Pointer(&b[0]))%8+0]))
 	require.ErrorIs(t, odd.Init(1), os.ErrInvalid)
 	require.ErrorIs(t, odd.TryAcquire(1), os.ErrInvalid)
+	odd = (*Permits)(unsafe.Add(unsafe.Pointer(p), 4)) // across one that is in use
+	require.ErrorIs(t, odd.TryAcquire(1), os.ErrInvalid)
 }
 
 func TestPermitsNotInitialized(t *testing.T) {

@@ -30,7 +30,10 @@ import (
 // that comes after it in the order in which they change s.
 //
 // It is not fair: who comes while there are permits may overtake who was woken,
-// and who wants several may starve while others take single ones.
+// and who wants several may starve while others take single ones. Those who want
+// several wait behind each other: what is too little for the first of them
+// reaches another, for whom it is enough, by the look of that one's process alone,
+// which lets one waiter try every 50 ms.
 //
 // # Death
 //
@@ -41,7 +44,8 @@ import (
 // the same to the kernel as who is dead.) Waiters in Go look for themselves
 // every 50 ms, so for them no wake is lost with a process that was killed or
 // stopped between the change and the wake, or with the wake in its hands.
-// Waiters in C do not look: they may then sleep until the next Release.
+// Waiters in C do not look: they may then sleep until the next Release. A process
+// that closes the memory while it waits leaves what a dead one does.
 type Semaphore struct{ sem sem }
 
 // Init makes s a semaphore with value permits of which there can never be more
@@ -68,7 +72,8 @@ func (s *Semaphore) Init(value, max int) error {
 // Acquire takes n permits, all at once, and waits until there are so many. When
 // there are, it takes them even if ctx has ended. Otherwise it returns ctx's
 // error when that ends; ErrInvalid if n is less than 1 or more than the maximum;
-// ErrNotInitialized; ErrCorrupt. After an error it has taken nothing.
+// ErrNotInitialized; ErrCorrupt; or a failure of the system. After an error it
+// has taken nothing.
 func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	// acquire: permit. Pairs with "release: permit".
 	d := s.sem.data.Load()

@@ -4,9 +4,15 @@ package semaphore
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
+	"unsafe"
 
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
 )
 
@@ -112,4 +118,59 @@ func TestHolderOfTheTurnIsStopped(t *testing.T) {
 	require.NoError(t, m.s.Release(2))
 	holder.Expect("OK")
 	require.True(t, m.s.sem.turn.Free())
+}
+
+// Whoever waits for permits in a file that somebody truncates gets an error, not a
+// fault, also if it has the turn or waits for it.
+func TestSemaphoreTruncated(t *testing.T) {
+	for _, takes := range [][]int{{1}, {2, 3}} {
+		path := "/dev/shm/" + testproc.Name(t)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, f.Truncate(int64(os.Getpagesize())))
+		m, err := mem.Map(f, os.Getpagesize(), mem.Options{Truncatable: true})
+		require.NoError(t, err)
+		s := semaphoreAt(m.Bytes())
+		require.NoError(t, s.Init(0, 0))
+		var waits []<-chan error
+		for _, n := range takes {
+			waits = append(waits, start(func() error { return s.Acquire(context.Background(), n) }))
+		}
+		await(t, func() bool { return semSleepers(s)+futexSleepers(s.sem.turn.Word()) == len(takes) })
+		require.NoError(t, f.Truncate(0))
+		for _, w := range waits {
+			require.ErrorIs(t, result(t, w), futex.ErrFault)
+		}
+		require.NoError(t, robust.Unmap(m))
+		require.NoError(t, f.Close())
+	}
+}
+
+// A process that closes the memory while its goroutines wait leaves no turn, and
+// no count of waiters, behind; unless a goroutine is held up between its waking
+// and its leaving for longer than Close waits, so there are several attempts.
+func TestSemaphoreClosedWhileWaiting(t *testing.T) {
+	closes := func() (clean bool) {
+		m, f := newSem(t, "near", 0, 10)
+		mapped, err := mem.Map(f, 4096, mem.Options{})
+		require.NoError(t, err)
+		mine := (*semMemory)(unsafe.Pointer(&mapped.Bytes()[0]))
+		var all []<-chan error
+		for _, n := range []int{1, 1, 2, 2} {
+			all = append(all, start(func() error { return mine.s.Acquire(context.Background(), n) }))
+		}
+		await(t, func() bool { return m.s.sem.data.Load()>>semHalfBits == 3 && !m.s.sem.turn.Free() })
+		require.NoError(t, robust.Unmap(mapped))
+		for _, one := range all {
+			require.ErrorIs(t, result(t, one), ErrClosed)
+		}
+		return m.s.sem.turn.Free() && m.s.sem.data.Load()>>semHalfBits == 0
+	}
+	for range 20 {
+		if closes() {
+			return
+		}
+	}
+	t.Fatal("the turn or the waiters stay")
 }

@@ -23,7 +23,8 @@ import (
 // One whose holder was stopped stays taken: but nobody needs the turn to take
 // permits, so those who wait for it try for themselves, one a process, as often
 // as a look finds that there are some. That is slow, but it goes on. The same
-// helps where garbage lies in the turn.
+// helps who wants fewer permits than the holder, and where garbage lies in the
+// turn.
 func (s *Semaphore) queue(ctx context.Context, n int) error {
 	turn := &s.sem.turn
 	for {
@@ -51,8 +52,11 @@ func (s *Semaphore) queue(ctx context.Context, n int) error {
 		}
 	}
 	crashpoint.Hit("semaphore.turn")
-	defer turn.Drop()
-	return s.wait(ctx, uint32(n))
+	err := s.wait(ctx, uint32(n))
+	if !errors.Is(err, futex.ErrFault) { // or the memory is gone, and the turn with it
+		turn.Drop()
+	}
+	return err
 }
 
 // worthTrying says whether one who waits for the turn should stop doing so.

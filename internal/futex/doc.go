@@ -9,10 +9,10 @@
 // wakes those for whom something has changed. Nothing is concluded from time;
 // facts are read again. A process in which nobody sleeps does not look.
 //
-// Sleepers of one process on one word share one thread: the first sleeps in
-// the kernel, the others in Go's scheduler; whoever leaves the kernel sends
-// the next one in. A thousand goroutines that wait for one lock cost one
-// thread.
+// Sleepers of one process on one value of a word share one thread: the first
+// sleeps in the kernel, the others in Go's scheduler; whoever leaves the kernel
+// sends the next one in. A thousand goroutines that wait for one holder of a
+// lock cost one thread.
 //
 // Concurrency: all functions may be called from any goroutine.
 //

@@ -117,33 +117,38 @@ func (wt *waiter) rouseAny() {
 }
 
 // Evict ends the sleep of everybody in this process who sleeps on a word of
-// memory that is about to be closed, when gone is false: mem.Find must deny the
-// memory already, so that nobody comes again who could not be woken any more.
-// It is called once more, with gone, when the memory has been replaced.
+// memory that is about to be closed, when gone is false: they get an error that
+// wraps os.ErrClosed, and can still undo what they have announced. mem.Find must
+// deny the memory already, so that nobody comes again who could not be woken any
+// more. Evict is called once more, with gone, when the memory has been replaced.
 func Evict(from, to uintptr, gone bool) {
-	for again := true; again; {
-		again = false
-		look.Lock()
-		for wt := look.first; wt != nil; wt = wt.next {
-			switch {
-			case !wt.in(from, to):
-				continue
-			case gone:
-				wt.lost.Store(true)
-			case wt.kind != forOne:
-				continue
-			default:
-				again = true
-			}
-			wt.rouseAny()
-		}
-		look.Unlock()
-		if again {
-			time.Sleep(evictAgain)
-		}
+	for round := 0; evict(from, to, gone, round < evictRounds) && !gone; round++ {
+		time.Sleep(evictAgain)
 	}
 }
 
+// evict is one round. It says whether there has to be another one: who cannot be
+// woken any more later on must leave before the memory goes, the others should.
+func evict(from, to uintptr, gone, wait bool) (again bool) {
+	look.Lock()
+	defer look.Unlock()
+	for wt := look.first; wt != nil; wt = wt.next {
+		if !wt.in(from, to) {
+			continue
+		}
+		if gone {
+			wt.lost.Store(true)
+		}
+		wt.evicted.Store(true)
+		wt.rouseAny()
+		again = again || wait || wt.kind == forOne
+	}
+	return again
+}
+
 // A sleeper may be on its way into the kernel when it is woken: it is woken
-// again.
-const evictAgain = 50 * time.Microsecond
+// again. And callers may come back for more.
+const (
+	evictAgain  = 50 * time.Microsecond
+	evictRounds = 100
+)

@@ -221,6 +221,24 @@ func TestFollowersOfOtherValues(t *testing.T) {
 	testproc.Within(t, all.Wait)
 }
 
+// Who waits for 0 to change does not follow one who waits for 1 to change and is
+// on its way into the kernel: that one would not see 0 become 1, and the wake
+// would find nobody.
+func TestNobodyFollowsAnotherValue(t *testing.T) {
+	w, _ := newTable(t)
+	other := newWaiter(context.Background(), nil, Word{&w[0], 1})
+	b := bayOf(&w[0])
+	b.Lock()
+	b.leaders = append(b.leaders, other)
+	b.Unlock()
+	done := start(func() error { return Sleep(context.Background(), &w[0], 0, nil) })
+	awaitSleepers(t, &w[0], 1)
+	w[0].Store(1)
+	Wake(&w[0], 1)
+	require.NoError(t, result(t, done))
+	b.leave(other)
+}
+
 func TestFault(t *testing.T) {
 	pages, err := unix.Mmap(-1, 0, 2*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	require.NoError(t, err)

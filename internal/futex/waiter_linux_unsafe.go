@@ -24,9 +24,11 @@ type waiter struct {
 	end   mem.Uint32  // private: 1 ends the kernel's wait, unless that is for one word
 	lost  atomic.Bool // a word's memory is gone
 
+	evicted atomic.Bool // a word's memory is about to be closed by this process
+
 	endless bool // no context ends the wait
-	vec   [MaxWords + 1]waitv
-	until unix.Timespec
+	vec     [MaxWords + 1]waitv
+	until   unix.Timespec
 
 	// For sleepers that share a thread (bay.go), under the bay's lock.
 	ready     chan struct{}
@@ -62,6 +64,7 @@ func newWaiter(ctx context.Context, gone func() bool, words ...Word) *waiter {
 	wt.end.Store(0)
 	wt.endless = ctx.Done() == nil
 	wt.lost.Store(false)
+	wt.evicted.Store(false)
 	return wt
 }
 
@@ -105,8 +108,14 @@ func (wt *waiter) free() {
 // finish ends the sleep that ended with err.
 func (wt *waiter) finish(err error) error {
 	lookAway(wt)
-	if err == nil && wt.lost.Load() {
+	switch {
+	case err != nil:
+	case wt.lost.Load() && mem.Closed(unsafe.Pointer(wt.words[0].Addr)):
+		err = errClosed
+	case wt.lost.Load():
 		err = ErrFault
+	case wt.evicted.Load():
+		err = errEvicted
 	}
 	wt.free()
 	return err
@@ -118,7 +127,7 @@ func (wt *waiter) changed() bool {
 	if lost {
 		wt.lost.Store(true)
 	}
-	return yes || wt.lost.Load()
+	return yes || wt.lost.Load() || wt.evicted.Load()
 }
 
 func (wt *waiter) differs() bool {
@@ -223,9 +232,10 @@ func (wt *waiter) waitSlices(until *unix.Timespec) unix.Errno {
 
 // SleepAny sleeps while every word holds its value. It returns nil after a
 // wake or a change of any word, possibly for no reason; the context's error
-// when ctx ends; ErrFault when a word's memory is gone. The
-// look asks gone, if not nil, whether the reason to wait has vanished, and
-// wakes the sleeper if so; gone must be quick and may run on any goroutine.
+// when ctx ends; ErrFault when a word's memory is gone, which is os.ErrClosed
+// too if this process has closed it. The look asks gone, if not nil, whether
+// the reason to wait has vanished, and wakes the sleeper if so; gone must be
+// quick and may run on any goroutine.
 func SleepAny(ctx context.Context, words []Word, gone func() bool) error {
 	if len(words) == 0 || len(words) > MaxWords {
 		return errors.New("futex: sleep on no words or too many")

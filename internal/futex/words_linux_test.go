@@ -75,15 +75,17 @@ func await(t *testing.T, ok func() bool) {
 	}
 }
 
-// followers counts the goroutines that sleep behind w's leader.
-func followers(w *mem.Uint32) int {
+// followers counts the goroutines that sleep behind w's leaders.
+func followers(w *mem.Uint32) (n int) {
 	b := bayOf(w)
 	b.Lock()
 	defer b.Unlock()
-	if l := b.leader(w); l != nil {
-		return len(l.followers)
+	for _, l := range b.leaders {
+		if l.words[0].Addr == w {
+			n += len(l.followers)
+		}
 	}
-	return 0
+	return n
 }
 
 // result receives what a goroutine returns, under the watchdog.

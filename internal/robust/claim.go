@@ -52,7 +52,11 @@ func (c *Claim) Free() bool {
 	if uint32(w) == 0 {
 		return true
 	}
-	if id := ident(w); id.pid() != 0 && id.tid() != 0 && (ownTID(id.tid()) || !threadGone(id.tid()) && !id.replaced()) {
+	// Its TID may be this process's by now: it is the whole ident that counts.
+	if own, err := claimIdent(); err == nil && w == own {
+		return false
+	}
+	if id := ident(w); id.pid() != 0 && id.tid() != 0 && !threadGone(id.tid()) && !id.replaced() {
 		return false
 	}
 	if c.who.CompareAndSwap(w, 0) {

@@ -13,13 +13,10 @@ func claimIdent() (uint64, error) {
 	if id := ownClaim.Load(); id != 0 {
 		return id, nil
 	}
-	k, err := keeperWithRoom(sealed, shadowOffset())
+	k, err := anyKeeper()
 	if err != nil {
 		return 0, err
 	}
-	k.mu.Lock()
-	k.linked-- // nothing is linked
-	k.mu.Unlock()
 	// Another goroutine may have found another keeper.
 	ownClaim.CompareAndSwap(0, identWith(k.tid))
 	return ownClaim.Load(), nil

@@ -92,7 +92,8 @@ func TestClaimOfNobody(t *testing.T) {
 		1 << 22, // no pid
 		uint64(os.Getpid()),
 		uint64(newIdent(0x3fffff, 0x3fffff, 1)),
-		uint64(newIdent(1, 1, 0xfffff)), // started at another time
+		uint64(newIdent(1, 1, 0xfffff)),           // started at another time
+		uint64(newIdent(0x3fffff, mine.tid(), 1)), // its TID is this process's by now
 		^uint64(0),
 	} {
 		c.who.Store(id)

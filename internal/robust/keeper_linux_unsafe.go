@@ -127,6 +127,18 @@ func keeperWithRoom(kind int, offset int64) (*keeper, error) {
 	return k, nil
 }
 
+// anyKeeper returns a keeper that gets no cell.
+func anyKeeper() (*keeper, error) {
+	k, err := keeperWithRoom(sealed, shadowOffset())
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	k.linked--
+	k.mu.Unlock()
+	return k, nil
+}
+
 // newKeeperOf starts another keeper of the kind.
 func newKeeperOf(kind int, offset int64) (*keeper, error) {
 	keepers.Lock()
@@ -162,13 +174,10 @@ func ownTID(tid uint32) bool {
 // when f has. Children whose Pdeathsig must mean "the parent has died" are
 // started there: the kernel sends it when the creating thread ends.
 func OnKeeper(f func()) error {
-	k, err := keeperWithRoom(sealed, shadowOffset())
+	k, err := anyKeeper()
 	if err != nil {
 		return err
 	}
-	k.mu.Lock()
-	k.linked--
-	k.mu.Unlock()
 	done := make(chan struct{})
 	k.calls <- func() {
 		defer close(done)

@@ -12,15 +12,12 @@ import (
 	"github.com/shmkit/shmkit/internal/race"
 )
 
-// locals are all that this process has, by the address of their anchors.
+// locals are all that this process has, by the address of their anchors. They
+// are kept here from the garbage collector, which does not know the pointers in
+// shadows; so a pointer leaves its shadow before its Local leaves the map.
 var locals struct {
 	sync.RWMutex
 	at map[uintptr]local
-
-	// A late call may still use what was forgotten. These are kept from the
-	// garbage collector, which does not know the pointers in shadows.
-	graves [1024]Local
-	buried int
 }
 
 // published stands for the words in shadows, which the race detector does not see.
@@ -34,6 +31,9 @@ type local struct {
 // LocalOf returns this process's Local of a, nil if it has none. T is always the
 // same for one anchor. In the arena it is one load of the anchor's shadow.
 func LocalOf[T any](a *Anchor) *T {
+	if uintptr(unsafe.Pointer(a))%8 != 0 {
+		return nil // its shadow may be parts of two others
+	}
 	if s := mem.Shadow(unsafe.Pointer(a)); s != nil {
 		p := (*atomic.Pointer[T])(s).Load()
 		published.Acquire()
@@ -96,8 +96,6 @@ func leave(from, to uintptr) error {
 			(*atomic.Uintptr)(s).Store(0)
 		}
 		delete(locals.at, at)
-		locals.graves[locals.buried%len(locals.graves)] = l.leave
-		locals.buried++
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func TestUnmapWakesSleepers(t *testing.T) {
 			require.NoError(t, Unmap(m))
 			for _, s := range all {
 				if err := result(t, s); val == 0 {
-					require.ErrorIs(t, err, futex.ErrFault)
+					require.ErrorIs(t, err, ErrClosed)
 				}
 			}
 		})
