@@ -125,7 +125,8 @@ func (rw *RWMutex) LockContext(ctx context.Context) error { return rw.lock(ctx, 
 
 // TryLock locks rw for writing if nobody holds it, without waiting. Otherwise it
 // returns ErrLocked or an error of Lock, and rw is not held. Readers that were
-// let in by an Unlock and have not come yet hold it, too.
+// let in by an Unlock and have not come yet hold it, too, until some 64 tries have
+// failed.
 func (rw *RWMutex) TryLock() error { return rw.tryLock() }
 
 // LockRepair locks rw for writing like LockContext, and takes over from a writer

@@ -245,6 +245,29 @@ func TestRWMutexRevokedGrant(t *testing.T) {
 	}
 }
 
+// A reader that had lost its turn and comes too late has not lost the next one.
+func TestRWMutexLateReader(t *testing.T) {
+	m, f := rwNew(t, "near")
+	rw := &m.rw
+	p := rwPeer(t, f, "near")
+	require.NoError(t, rw.Lock())
+	p.WriteLine("rlock")
+	rwAwaitReaders(t, m, 0, 1)
+	require.True(t, p.Stop())
+	rw.Unlock()
+	require.NoError(t, rw.Lock())
+	word := &rw.seat(0).word
+	require.NotZero(t, rwWord(word.Load())&rwAbsent)
+	p.Cont()
+	await(t, func() bool { return rwWord(word.Load())&rwAbsent == 0 })
+	require.Zero(t, rw.Readers())
+	rw.Unlock()
+	p.Expect("OK")
+	require.NoError(t, rw.RLock())
+	rw.RUnlock()
+	tell(p, "runlock", "OK")
+}
+
 // Kernel marks that got lost: whoever sleeps, and whoever only tries, finds the
 // death as well.
 func TestRWMutexLostMarks(t *testing.T) {

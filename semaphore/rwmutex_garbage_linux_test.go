@@ -162,3 +162,25 @@ func TestRWMutexGarbageWhileRunning(t *testing.T) {
 		rw.RUnlock()
 	})
 }
+
+// A reader that waited while its phase ended, and whose seat nobody visits: it is
+// no use to heal again and again.
+func TestRWMutexGarbageNobodyHeals(t *testing.T) {
+	m, _ := rwNew(t, "near")
+	rw := &m.rw
+	require.NoError(t, rw.RLock())
+	rw.RUnlock()
+	require.NoError(t, rw.Lock())
+	reads := start(rw.RLock)
+	rwAwaitReaders(t, m, 0, 1)
+	s := rw.seat(0)
+	rw.used.Store(0)
+	s.word.Store(s.word.Load() + uint64(rwPhase))
+	rw.Unlock()
+	require.ErrorIs(t, result(t, reads), ErrCorrupt)
+	rw.used.Store(1)
+	require.NoError(t, rw.Lock())
+	rw.Unlock()
+	require.NoError(t, rw.RLock())
+	rw.RUnlock()
+}

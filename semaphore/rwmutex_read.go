@@ -75,17 +75,24 @@ type rwReader struct {
 // wait waits until r is inside, or registered no more.
 func (r *rwReader) wait(ctx context.Context) error {
 	rw := r.rw
-	healed := false
-	for {
+	const never = ^rwWord(0)
+	healed := never // the phase that healing should have ended
+	for first := true; ; first = false {
 		w, inside, err := r.claim()
 		if inside || err != nil {
 			return err
 		}
-		if healed && w.phase() == r.phase {
+		if w.phase() == healed {
 			// Whoever heals opens all seats there are.
 			return r.withdraw(w.corrupt())
 		}
-		g := rw.gate.Word.Load()
+		healed = never
+		if err := ctx.Err(); err != nil && !first {
+			return r.withdraw(err)
+		}
+		// The ident comes first: of two writers that died one after the other
+		// the words are the same.
+		id, g := rw.gate.Ident.Load(), rw.gate.Word.Load()
 		if robust.StateOf(g) == robust.Present {
 			if err := r.sleep(ctx, &rw.gate); err != nil {
 				return r.withdraw(err)
@@ -95,7 +102,7 @@ func (r *rwReader) wait(ctx context.Context) error {
 		// No writer, but the seat is closed: one has died, or the seat was closed
 		// in vain. What dirty says counts if all this was so at one time.
 		died := rw.dirty.Load() != 0
-		if rw.gate.Word.Load() != g || (rwWord(r.l.at.word.Load())^w)&(rwPhases|rwClosed|rwGrants) != 0 {
+		if rw.gate.Word.Load() != g || rw.gate.Ident.Load() != id || (rwWord(r.l.at.word.Load())^w)&(rwPhases|rwClosed|rwGrants) != 0 {
 			continue
 		}
 		if died {
@@ -103,7 +110,7 @@ func (r *rwReader) wait(ctx context.Context) error {
 		}
 		switch c, err := r.heal(); {
 		case err == nil:
-			healed = true
+			healed = w.phase()
 		case errors.Is(err, errDying):
 			err = c.AwaitGone(ctx, r.called)
 			if err != nil {
@@ -120,7 +127,8 @@ func (r *rwReader) wait(ctx context.Context) error {
 	}
 }
 
-// claim enters if r may. Otherwise it returns the word that says so.
+// claim enters if r may. Otherwise it returns the word that says so, in which
+// r's process is absent no more: it gets its turn again.
 func (r *rwReader) claim() (w rwWord, inside bool, err error) {
 	word := &r.l.at.word
 	for {
@@ -129,7 +137,11 @@ func (r *rwReader) claim() (w rwWord, inside bool, err error) {
 			return w, false, w.corrupt()
 		}
 		if !w.claimable(r.phase) {
-			return w, false, nil
+			here := w &^ rwAbsent
+			if here == w || word.CompareAndSwap(uint64(w), uint64(here)) {
+				return here, false, nil
+			}
+			continue
 		}
 		next, err := w.claimed()
 		if err != nil {

@@ -132,13 +132,12 @@ func (l *rwLocal) Leave() error {
 	default:
 		return ErrBusy // somebody is about to come
 	}
-	l.left.Store(true) // before the tag changes: see read
+	defer func() { <-l.turn }() // after a fault too: the end of a file may be gone
+	l.left.Store(true)          // before the tag changes: see read
 	if err := l.vacate(); err != nil {
 		l.left.Store(false)
-		<-l.turn
 		return err
 	}
-	<-l.turn
 	return nil
 }
 

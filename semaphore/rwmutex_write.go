@@ -65,7 +65,7 @@ func (rw *RWMutex) lockQueued(ctx context.Context, repair func() error) error {
 		return err
 	}
 	crashpoint.Hit("rwmutex.shut")
-	rw.dirty.Store(1)
+	rw.dirty.StoreRelease(1) // who does not see it passes the fence, and reads it again
 	crashpoint.Hit("rwmutex.inside")
 	if !died {
 		return nil
