@@ -73,10 +73,10 @@ func (b *Barrier) Reset(ctx context.Context) error {
 // is killed here leaves a mark or a broken phase.
 func (b *Barrier) bury(ctx context.Context, i int) error {
 	c := &b.seats[i]
-	for {
+	for c.CheckOwner() { // asked, in case a mark got lost
 		w := c.Word.Load()
 		if robust.StateOf(w) != robust.Dead {
-			return nil
+			continue
 		}
 		b.Abort()
 		err := c.TakeOver(ctx, w)
@@ -91,4 +91,5 @@ func (b *Barrier) bury(ctx context.Context, i int) error {
 		c.Release()
 		crashpoint.Hit("barrier.reset.buried")
 	}
+	return nil
 }

@@ -10,7 +10,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
@@ -166,6 +169,45 @@ func TestBarrierLostMark(t *testing.T) {
 	barExpect(ps, "EBROKEN")
 }
 
+// A Reset forgets also those whose marks got lost.
+func TestBarrierResetLostMark(t *testing.T) {
+	m, _ := newBar(t, "near", 1)
+	require.NoError(t, m.b.Join())
+	m.b.seats[1].Word.Store(0x3ffffff1) // nobody's TID
+	m.b.used.Store(2)
+	require.NoError(t, m.b.Reset(t.Context()))
+	require.Zero(t, m.b.seats[1].Word.Load())
+	_, err := m.b.Wait(t.Context())
+	require.NoError(t, err)
+}
+
+// Somebody truncates the file under parties that wait: they return, and the memory
+// can be given up.
+func TestBarrierTruncated(t *testing.T) {
+	f := newFile(t, 16384)
+	mapping, err := mem.Map(f, 16384, mem.Options{Truncatable: true})
+	require.NoError(t, err)
+	b := (*Barrier)(unsafe.Pointer(&mapping.Bytes()[0]))
+	require.NoError(t, b.Init(4))
+	var done []<-chan error
+	for i, ctx := range []context.Context{context.Background(), timeout(t, time.Hour), t.Context()} {
+		done = append(done, start(func() error {
+			_, err := b.Wait(ctx)
+			return err
+		}))
+		await(t, func() bool { return b.Waiting() == i+1 })
+	}
+	barAsleep(t, b, 1)
+	require.NoError(t, f.Truncate(0))
+	for _, d := range done {
+		err := result(t, d)
+		require.ErrorIs(t, err, futex.ErrFault)
+		require.NotErrorIs(t, err, ErrBroken)
+	}
+	require.NoError(t, Forget(mapping.Bytes()))
+	require.NoError(t, mapping.Close())
+}
+
 // Processes join until there is no seat; then a death makes room, after a Reset.
 func TestBarrierTooManyProcesses(t *testing.T) {
 	m, f := newBar(t, "near", 2)
@@ -181,6 +223,7 @@ func TestBarrierTooManyProcesses(t *testing.T) {
 	m.b.used.Store(barrierSeats)
 	ps[0].Kill()
 	await(t, m.b.Broken)
+	await(t, m.b.seats[1].CheckOwner) // the kernel marks the first seat before the TID is free
 	require.ErrorIs(t, m.b.Join(), ErrBroken)
 	tell(ps[1], "reset", "OK")
 	tell(ps[1], "join", "OK")

@@ -331,6 +331,14 @@ func TestBarrierX15(t *testing.T) {
 	odd := (*Barrier)(unsafe.Add(unsafe.Pointer(&make([]uint64, barrierSize/8+1)[0]), 4))
 	require.ErrorIs(t, odd.Init(2), ErrInvalid)
 	require.ErrorIs(t, odd.Join(), ErrInvalid)
+
+	// Across one that is in use.
+	m, _ = newBar(t, "near", 2)
+	require.NoError(t, m.b.Join())
+	odd = (*Barrier)(unsafe.Add(unsafe.Pointer(&m.b), 4))
+	require.ErrorIs(t, odd.Join(), ErrInvalid)
+	require.NoError(t, odd.Leave())
+	require.ErrorIs(t, odd.Init(2), ErrInvalid)
 }
 
 func TestBarrierForget(t *testing.T) {

@@ -128,8 +128,7 @@ func (b *Barrier) claim() (int, error) {
 		for w := c.Word.Load(); robust.StateOf(w) == robust.Vacant; w = c.Word.Load() {
 			// Before the seat is taken, so that nobody overlooks the death of its
 			// holder, and Reset no dead one.
-			for u := b.used.Load(); u <= uint32(i) && !b.used.CompareAndSwap(u, uint32(i)+1); u = b.used.Load() {
-			}
+			raiseUsed(&b.used, i)
 			crashpoint.Hit("barrier.used")
 			err := c.Take(w, w&robust.Waiters)
 			if err == nil {

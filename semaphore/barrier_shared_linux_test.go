@@ -22,6 +22,7 @@ import (
 // barMemory is what the processes of the barrier's tests share.
 type barMemory struct {
 	b     Barrier
+	alone Barrier        // of one party
 	acts  mem.Uint32     // actions that were run
 	ready mem.Uint32     // processes of a walk that have begun
 	round [8]mem.Uint32  // how far each party is
@@ -44,6 +45,7 @@ func newBar(t testing.TB, place string, parties int) (*barMemory, *os.File) {
 	f := newFile(t, int64(unsafe.Sizeof(barMemory{})))
 	m, b, unmap := barMap(t, f, place)
 	require.NoError(t, m.b.Init(parties))
+	require.NoError(t, m.alone.Init(1))
 	t.Cleanup(func() {
 		require.NoError(t, Forget(b))
 		require.NoError(t, unmap())

@@ -2,6 +2,7 @@ package semaphore
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // sleep returns nil when phase p is not open any more, the context's error when
-// its time is over, or futex.ErrFault. If it finds that somebody has died it
-// breaks p.
+// its time is over, or futex.ErrFault: then b cannot be read any more. If it finds
+// that somebody has died it breaks p.
 //
 // All who sleep let their looks watch everybody. Whoever watches does more, once
 // a look has found it asleep: it sleeps on the seats of the others as well, so
@@ -61,6 +62,9 @@ func (b *Barrier) sleep(ctx context.Context, s *barrierSeat, p uint32, watch boo
 		slept = true
 		s.spin.Slept(time.Since(began))
 		crashpoint.Hit("barrier.woken")
+		if errors.Is(err, futex.ErrFault) {
+			return err
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package semaphore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -123,7 +124,10 @@ func (b *Barrier) await(ctx context.Context, s *barrierSeat, p, resets uint32, i
 		mem.Pause(1)
 	}
 	err := b.sleep(ctx, s, p, index == 0)
-	if err != nil && b.breakPhase(p) {
+	switch {
+	case errors.Is(err, futex.ErrFault):
+		return -1, fmt.Errorf("wait at a barrier: %w", err)
+	case err != nil && b.breakPhase(p):
 		return -1, fmt.Errorf("wait at a barrier: %w: %w", ErrBroken, err)
 	}
 	return b.end(p, resets, index)

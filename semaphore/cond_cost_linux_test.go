@@ -136,34 +136,3 @@ func BenchmarkCondWaitEnded(b *testing.B) {
 	}
 	m.mu.Unlock()
 }
-
-// cond.back gives the turn back. Args: place.
-var _ = testproc.Helper("cond.back", func(c *testproc.Child) {
-	m, _, _ := condMap(c, c.Files[0], c.Args[0])
-	c.WriteLine("ready")
-	require.NoError(c, m.mu.Lock())
-	for {
-		for m.value != 1 {
-			require.NoError(c, m.c.Wait(&m.mu))
-		}
-		m.value = 0
-		m.c.Signal()
-	}
-})
-
-func BenchmarkCondRoundTrip(b *testing.B) {
-	m, f := condNew(b, "near")
-	p := testproc.Start(b, "cond.back", testproc.Files(f), testproc.Args("near"))
-	p.Expect("ready")
-	condLock(b, m)
-	for b.Loop() {
-		m.value = 1
-		m.c.Signal()
-		for m.value != 0 {
-			if err := m.c.Wait(&m.mu); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	m.mu.Unlock()
-}

@@ -106,7 +106,9 @@ func (l *condLocal) await(ctx context.Context, e *condWaiter) error {
 		crashpoint.Hit("cond.awake")
 		if errors.Is(err, futex.ErrFault) {
 			l.mu.Lock()
-			l.remove(e)
+			if !e.claimed {
+				l.remove(e)
+			}
 			l.mu.Unlock()
 			return fmt.Errorf("wait: %w", err)
 		}

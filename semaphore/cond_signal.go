@@ -30,10 +30,25 @@ func condGrant(w, n uint64) uint64 {
 // caller may hold the lock or not; where the processes share a processor it is
 // cheaper to unlock first, because whoever is woken then finds the lock free.
 func (c *Cond) Signal() {
-	n := c.count()
-	if n == 0 {
-		return
+	// Seats are visited one after the other. Meanwhile another Signal may take the
+	// waiter that this one was for, and leave a later one, for whom that other
+	// one was, in a seat that has been visited. So nobody waits only when no signal
+	// was given since the visit before.
+	for before := uint64(0); ; {
+		given, grants := c.visit()
+		if given || grants == before {
+			return
+		}
+		before = grants
 	}
+}
+
+// visit gives a signal to the first seat in turn that takes one. If none does, it
+// returns a number that differs from another visit's if a signal was given
+// since that one has ended; 0 if there are no seats.
+func (c *Cond) visit() (given bool, grants uint64) {
+	n := c.count()
+	grants = uint64(n) << 40 // above the sum of all counts
 	first := int(c.cond.turn.Load())
 	if first >= n {
 		first = 0
@@ -48,10 +63,12 @@ func (c *Cond) Signal() {
 			if next := i + 1; next != first && n > 1 {
 				c.cond.turn.StoreRelaxed(uint32(next))
 			}
-			return
+			return true, 0
 		}
 		c.pass(i)
+		grants += uint64(condGrants(s.word.Load()))
 	}
+	return false, grants
 }
 
 // Broadcast ends the waits of all who wait. The caller may hold the lock or not.

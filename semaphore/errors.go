@@ -61,7 +61,8 @@ var (
 	ErrNoPermits = errors.New("semaphore: not enough permits")
 
 	// ErrOverflow is returned by Release when there would be more permits than
-	// the maximum, and by Holder.Lock for one level too many.
+	// the maximum, by Holder.Lock for one level too many, and by Cond.Wait for one
+	// goroutine too many.
 	ErrOverflow = errors.New("semaphore: more than the maximum")
 )
 

@@ -155,8 +155,11 @@ func (r *rwReader) claim() (w rwWord, inside bool, err error) {
 }
 
 // withdraw ends the registration and returns why, unless r may enter: then it
-// does, and returns nil.
+// does, and returns nil. Where the memory is gone there is nothing to end.
 func (r *rwReader) withdraw(why error) error {
+	if errors.Is(why, futex.ErrFault) {
+		return why
+	}
 	word := &r.l.at.word
 	for {
 		w, inside, err := r.claim()
@@ -214,6 +217,9 @@ func (r *rwReader) sleep(ctx context.Context, c *robust.Cell) error {
 	err := r.sleepOn(ctx, b, c, g, news)
 	spin.Slept(time.Since(began))
 	crashpoint.Hit("rwmutex.woken")
+	if errors.Is(err, futex.ErrFault) {
+		return err
+	}
 	if rw.bell.Load() == b && news() {
 		// Others, in this process too, may sleep and not have been told.
 		if robust.StateOf(c.Word.Load()) == robust.Dead {

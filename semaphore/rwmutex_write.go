@@ -51,7 +51,9 @@ func (rw *RWMutex) lockQueued(ctx context.Context, repair func() error) error {
 		return ErrOwnerDied
 	}
 	if err := rw.takeGate(ctx); err != nil {
-		rw.leaveQueue()
+		if !errors.Is(err, futex.ErrFault) { // or the memory is gone, and all locks in it
+			rw.leaveQueue()
+		}
 		return err
 	}
 	crashpoint.Hit("rwmutex.gated")
@@ -61,7 +63,9 @@ func (rw *RWMutex) lockQueued(ctx context.Context, repair func() error) error {
 		return ErrOwnerDied
 	}
 	if err := rw.shut(ctx); err != nil {
-		rw.exit()
+		if !errors.Is(err, futex.ErrFault) {
+			rw.exit()
+		}
 		return err
 	}
 	crashpoint.Hit("rwmutex.shut")

@@ -101,9 +101,13 @@ func (s seats) takeAt(ctx context.Context, i int) error {
 
 // raise makes seat i one of those that are visited.
 func (s seats) raise(i int) {
-	for u := s.used.Load(); u <= uint32(i) && !s.used.CompareAndSwap(u, uint32(i)+1); u = s.used.Load() {
-	}
+	raiseUsed(s.used, i)
 	crashpoint.Hit("seat.used")
+}
+
+func raiseUsed(used *mem.Uint32, i int) {
+	for u := used.Load(); u <= uint32(i) && !used.CompareAndSwap(u, uint32(i)+1); u = used.Load() {
+	}
 }
 
 // count returns how many seats there are to visit.

@@ -15,8 +15,8 @@ import (
 // Each kind of lock gets its own kind of glibc's, also side by side.
 func TestObjectPreparesRecursiveLocksForC(t *testing.T) {
 	type locks struct {
-		first semaphore.RecursiveMutex
-		plain semaphore.Mutex
+		First semaphore.RecursiveMutex
+		Plain semaphore.Mutex
 		more  [2]struct {
 			n  int64
 			mu semaphore.RecursiveMutex
@@ -41,7 +41,7 @@ func TestObjectPreparesRecursiveLocksForC(t *testing.T) {
 }
 
 func TestValueRefusesRecursiveLocks(t *testing.T) {
-	type locked struct{ mu semaphore.RecursiveMutex }
+	type locked struct{ Mu semaphore.RecursiveMutex }
 	_, err := shm.NewValue("", locked{}, nil)
 	var bad *shm.TypeError
 	require.ErrorAs(t, err, &bad, "a lock must not be copied")

@@ -230,3 +230,41 @@ func TestCond(t *testing.T) {
 		})
 	}
 }
+
+// Each of two signals ends a wait, also where the one for the first waiter is under
+// way when the second waiter comes and the other signal is sent. The waiters are
+// only what they leave in the memory.
+func TestCondSignalsMeet(t *testing.T) {
+	for _, c := range []struct{ used, turn uint32 }{{1, 0}, {2, 0}, {2, 1}} {
+		rep := Run(Model{Memory: tokensSize, Setup: func(w *World) {
+			k := newTokens(w)
+			const active, open, first, second = 1 << 48, 1 << 32, 128 + 48, 256 + 48
+			used, turn := At[mem.Uint32](w, 0), At[mem.Uint32](w, 4)
+			used.Store(c.used)
+			turn.Store(c.turn)
+			At[mem.Uint64](w, first).Store(active + open)
+			At[mem.Uint64](w, second).Store(active)
+			a := w.Go(func(*Proc) { k.cond.Signal() })
+			b := w.Go(func(*Proc) {
+				used.Store(2)
+				At[mem.Uint64](w, second).Add(open)
+				k.cond.Signal()
+			})
+			waits := w.Go(func(p *Proc) { p.Until(func() bool { return a.Ended() && b.Ended() }) })
+			At[mem.Uint32](w, 128).Store(waits.tid())
+			At[mem.Uint32](w, 256).Store(waits.tid())
+			w.Final = func() error {
+				for _, seat := range []int{first, second} {
+					if word := At[mem.Uint64](w, seat).Load(); word != active+1 {
+						return fmt.Errorf("seat at %d: %#x", seat, word)
+					}
+				}
+				return nil
+			}
+		}})
+		t.Log(rep)
+		if rep.Violation != nil {
+			t.Fatal(rep.Violation)
+		}
+	}
+}

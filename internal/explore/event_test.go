@@ -135,8 +135,7 @@ func TestEventCancelled(t *testing.T) {
 		rep := Run(Model{Memory: eventMemory, Deaths: deaths, Setup: func(w *World) {
 			e := eventIn(w)
 			wasSet := At[uint32](w, 32) // ghost
-			var hasty *Proc
-			hasty = w.Go(func(p *Proc) {
+			hasty := w.Go(func(p *Proc) {
 				err := e.Wait(p.Context())
 				if errors.Is(err, context.Canceled) && *wasSet == 0 {
 					return
