@@ -191,10 +191,10 @@ func TestBarrierTruncated(t *testing.T) {
 	require.NoError(t, b.Init(4))
 	var done []<-chan error
 	for i, ctx := range []context.Context{context.Background(), timeout(t, time.Hour), t.Context()} {
-		done = append(done, start(func() error {
+		done = append(done, start(orFault(func() error {
 			_, err := b.Wait(ctx)
 			return err
-		}))
+		})))
 		await(t, func() bool { return b.Waiting() == i+1 })
 	}
 	barAsleep(t, b, 1)

@@ -198,13 +198,13 @@ func TestCondTruncated(t *testing.T) {
 	m, _ := condNew(t, "near")
 	var done []<-chan error
 	for _, ctx := range []context.Context{context.Background(), timeout(t, time.Hour)} {
-		done = append(done, start(func() error {
+		done = append(done, start(orFault(func() error {
 			if err := m.mu.Lock(); err != nil {
 				return err
 			}
 			defer m.mu.Unlock()
 			return lost.c.WaitContext(ctx, &m.mu)
-		}))
+		})))
 	}
 	condAwaitWaiting(t, lost, 2)
 	condAwaitAsleep(t, lost, 1)

@@ -135,7 +135,7 @@ func TestSemaphoreTruncated(t *testing.T) {
 		require.NoError(t, s.Init(0, 0))
 		var waits []<-chan error
 		for _, n := range takes {
-			waits = append(waits, start(func() error { return s.Acquire(context.Background(), n) }))
+			waits = append(waits, start(orFault(func() error { return s.Acquire(context.Background(), n) })))
 		}
 		await(t, func() bool { return semSleepers(s)+futexSleepers(s.sem.turn.Word()) == len(takes) })
 		require.NoError(t, f.Truncate(0))

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
@@ -142,6 +144,23 @@ func start(f func() error) <-chan error {
 	c := make(chan error, 1)
 	go func() { c <- f() }()
 	return c
+}
+
+// orFault makes a fault the error that sleepers get: the memory may go while f is
+// awake.
+func orFault(f func() error) func() error {
+	return func() (err error) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if r := recover(); r != nil {
+				if _, fault := r.(interface{ Addr() uintptr }); !fault {
+					panic(r)
+				}
+				err = futex.ErrFault
+			}
+		}()
+		return f()
+	}
 }
 
 func result(t *testing.T, c <-chan error) (err error) {
