@@ -65,7 +65,8 @@ import (
 //
 // Python's Condition owns its lock, an RLock by default, and insists that the
 // caller of notify holds it. Here the lock is named in Wait, and may be either
-// kind; notify(n) is n calls of Signal.
+// kind; notify(n) is n calls of Signal. What a SIGINT does to Python's wait, the
+// end of a context does here.
 type Cond struct{ cond condState }
 
 // Wait unlocks m, waits for a signal, and locks m again. m must be held, and of

@@ -72,9 +72,11 @@ var _ = testproc.Helper("cond.victim", func(c *testproc.Child) {
 			time.Sleep(10 * time.Microsecond) // sleep: somebody should wait, and perhaps sleep
 		}
 		m.put(c, m.c.Signal, i%2 == 0)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		m.take(c, ctx)
-		cancel()
+		for _, d := range []time.Duration{0, time.Millisecond} {
+			ctx, cancel := context.WithTimeout(context.Background(), d)
+			m.take(c, ctx)
+			cancel()
+		}
 	}
 	m.take(c, context.Background())
 	require.NoError(c, Forget(b))

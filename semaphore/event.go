@@ -25,7 +25,8 @@ import (
 // A call to Set that sets the event synchronizes before the return of every Wait
 // and IsSet that finds it set.
 //
-// Python's Event.wait returns whether the event was set in time; Wait returns
+// Python's repr says set or unset, as String does; its Event.wait returns
+// whether the event was set in time, and Wait returns
 // nil or the context's error.
 //
 //	off size field written by

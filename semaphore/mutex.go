@@ -29,6 +29,10 @@ import (
 // Lock, for any n < m, in whatever processes they are made.
 //
 // It is not fair: who comes while it is free may overtake who was woken.
+//
+// The Lock of Python's multiprocessing, which anybody may release, is a
+// Semaphore with a maximum of 1. Its with statement is Lock and a deferred
+// Unlock here, and its repr is String, with the owner's pid.
 type Mutex struct {
 	cell robust.Cell
 }
