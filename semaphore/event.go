@@ -26,8 +26,7 @@ import (
 // and IsSet that finds it set.
 //
 // Python's repr says set or unset, as String does; its Event.wait returns
-// whether the event was set in time, and Wait returns
-// nil or the context's error.
+// whether the event was set in time, and Wait returns nil or the context's error.
 //
 //	off size field written by
 //	  0   8  word  all: how often the event has changed, and whether somebody sleeps
