@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/stretchr/testify/require"
 )
@@ -124,4 +125,25 @@ func TestGarbageWhileRunning(t *testing.T) {
 		require.NoError(t, mu.Lock())
 		mu.Unlock()
 	})
+}
+
+// A mutex that is not aligned is refused: the kernel would stop at it, and never
+// mark those that it has not come to.
+func TestMisaligned(t *testing.T) {
+	if race.Enabled {
+		t.Skip("checkptr allows no such pointer")
+	}
+	f := newFile(t, 4096)
+	for _, place := range places {
+		_, b, unmap := mapMemory(t, f, place)
+		for _, off := range []int{1, 2, 4} {
+			m := (*Mutex)(unsafe.Pointer(&b[off]))
+			for _, err := range []error{m.Lock(), m.TryLock(), m.LockContext(t.Context()), m.LockRepair(t.Context(), nil)} {
+				require.ErrorIs(t, err, ErrInvalid)
+			}
+			require.Zero(t, m.cell.Word.Load())
+		}
+		require.NoError(t, Forget(b))
+		require.NoError(t, unmap())
+	}
 }

@@ -47,7 +47,8 @@ func (m *Mutex) Init() {
 }
 
 // Lock locks m and waits as long as it takes. If the error is not nil, m is
-// not held: ErrOwnerDied, ErrNotRecoverable, or a failure of the system.
+// not held: ErrOwnerDied, ErrNotRecoverable, ErrInvalid (not aligned), or a
+// failure of the system.
 func (m *Mutex) Lock() error {
 	if m.cell.Take(0, 0) == nil {
 		return m.locked()

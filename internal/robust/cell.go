@@ -3,6 +3,8 @@ package robust
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
@@ -11,7 +13,7 @@ import (
 // Take makes this process the holder of c if its word is old: the word becomes
 // the TID of one of the process's keepers, with bits. Otherwise it returns
 // ErrHeld and has changed nothing. ErrNoKeeper: the process cannot hold cells
-// at all; ErrClosed: the memory is closed. On a cell used before it is one CAS.
+// at all; ErrClosed: the memory is closed; os.ErrInvalid: c is not aligned to 8. On a cell used before it is one CAS.
 //
 // old must not be a dead holder's word: see TakeOver.
 //
@@ -46,6 +48,9 @@ func (c *Cell) grab(old, bits uint32) (tid uint32, err error) {
 // grabFirst is grab for a cell that this process has not used before, or that
 // lies outside the arena.
 func (c *Cell) grabFirst(old, bits uint32) (tid uint32, err error) {
+	if !c.aligned() { // the kernel would stop its walk there
+		return 0, fmt.Errorf("hold a lock at %p: %w", c, os.ErrInvalid)
+	}
 	if !c.near() {
 		return c.takeForeign(old, bits)
 	}

@@ -76,3 +76,5 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(Presence{})-64]
 	_ = [1]struct{}{}[unsafe.Offsetof(Presence{}.Arrivals)-48]
 )
+
+func (c *Cell) aligned() bool { return uintptr(unsafe.Pointer(c))%unsafe.Alignof(*c) == 0 }
