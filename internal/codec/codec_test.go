@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,12 +53,15 @@ func TestErrors(t *testing.T) {
 
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte{0x82, 1, 0x61, 'a'})
+	f.Add([]byte{0xc1, 0x1b, 0, 3, 0, 0, 0, 0, 0, 0}) // a time in the year 26 million
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var v any
 		if codec.Unmarshal(data, &v) != nil {
 			return
 		}
-		if _, err := codec.Marshal(v); err != nil {
+		// Seconds can express times that RFC 3339 cannot: Marshal never wrote them,
+		// and refuses to.
+		if _, err := codec.Marshal(v); err != nil && !strings.Contains(err.Error(), "time.Time year outside of range") {
 			t.Fatalf("decoded to %#v, which cannot be encoded: %v", v, err)
 		}
 	})
