@@ -25,7 +25,9 @@ var (
 	}.DecMode())
 )
 
-// Marshal returns v as bytes. Channels and functions give an error.
+// Marshal returns v as bytes. Channels and functions give an error, and so do
+// times outside the years 0 to 9999, which RFC 3339 cannot express. (Unmarshal
+// reads them where others have written them as seconds.)
 func Marshal(v any) ([]byte, error) { return encoding.Marshal(v) }
 
 // Unmarshal sets the value that ptr points to from data, which must hold
