@@ -78,6 +78,9 @@ type Cond struct{ cond condState }
 // not held; ErrTooManyProcesses; ErrOverflow, too many goroutines; ErrInvalid,
 // c is not aligned, or others in this process wait with another lock; ErrClosed,
 // or a failure of the system.
+//
+// If c's memory goes away while Wait reads it, and the program lets that panic
+// (debug.SetPanicOnFault), m is locked again while it panics.
 func (c *Cond) Wait(m CondLocker) error { return c.WaitContext(context.Background(), m) }
 
 // WaitContext is Wait that gives up with the context's error when ctx ends. Then
@@ -104,7 +107,16 @@ func (c *Cond) WaitContext(ctx context.Context, m CondLocker) error {
 		return fmt.Errorf("wait: %w", err)
 	}
 	crashpoint.Hit("cond.released")
+	awaited := false
+	defer func() {
+		if !awaited { // a fault in c's memory, which this program lets panic
+			l.drop(e)
+			l.end(e, false)
+			_ = m.restore(levels) // it holds m in its deferred calls, if anybody can
+		}
+	}()
 	ended := l.await(ctx, e)
+	awaited = true
 	crashpoint.Hit("cond.locking")
 	err = m.restore(levels)
 	crashpoint.Hit("cond.locked")

@@ -219,3 +219,35 @@ func TestCondTruncated(t *testing.T) {
 	require.NoError(t, Forget(b))
 	require.NoError(t, mapping.Close())
 }
+
+// The file is truncated under a waiter that is awake, in a program that lets faults
+// panic: its deferred calls find the lock held, and nobody is left in the queue.
+func TestCondTruncatedWhileAwake(t *testing.T) {
+	f := newFile(t, 16384)
+	mapping, err := mem.Map(f, 16384, mem.Options{Truncatable: true})
+	require.NoError(t, err)
+	b := mapping.Bytes()
+	lost := (*condMemory)(unsafe.Pointer(&b[0]))
+	m, _ := condNew(t, "near")
+	ctx := truncating{Context: t.Context(), f: f}
+	err = orFault(func() error {
+		if err := m.mu.Lock(); err != nil {
+			return err
+		}
+		defer m.mu.Unlock()
+		return lost.c.WaitContext(ctx, &m.mu)
+	})()
+	require.ErrorIs(t, err, futex.ErrFault)
+	require.NoError(t, m.mu.TryLock())
+	m.mu.Unlock()
+	require.NoError(t, Forget(b))
+	require.NoError(t, mapping.Close())
+}
+
+// truncating is a context that truncates f when a waiter asks whether it has ended.
+type truncating struct {
+	context.Context
+	f interface{ Truncate(int64) error }
+}
+
+func (c truncating) Err() error { return c.f.Truncate(0) }

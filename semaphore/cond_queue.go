@@ -105,11 +105,7 @@ func (l *condLocal) await(ctx context.Context, e *condWaiter) error {
 		}
 		crashpoint.Hit("cond.awake")
 		if errors.Is(err, futex.ErrFault) {
-			l.mu.Lock()
-			if !e.claimed {
-				l.remove(e)
-			}
-			l.mu.Unlock()
+			l.drop(e)
 			return fmt.Errorf("wait: %w", err)
 		}
 		ended = err
@@ -163,6 +159,15 @@ func (l *condLocal) withdraw(e *condWaiter) bool {
 			l.remove(e)
 			return true
 		}
+	}
+}
+
+// drop takes e out of the queue without a look at the word, which is gone.
+func (l *condLocal) drop(e *condWaiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !e.claimed {
+		l.remove(e)
 	}
 }
 
