@@ -65,7 +65,7 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	f, created, err := create(name, shmfile.Spec{
 		Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t), Size: int64(headSize + n*size),
 		Sizes: [2]uint64{uint64(n), uint64(size)},
-	}, opts)
+	}, int64(headSize+n*size), opts)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ type Consumer struct {
 	max  uint64 // MaxMessage
 	held uint64 // size of the record that Next handed out, 0 for none
 
+	lane *laneConsumer // where there are many producers or consumers
+
 	ring *Ring
 	owns bool // the ring came with the role and goes with it
 }
@@ -64,6 +66,9 @@ func (c *Consumer) nextSlow(ctx context.Context, wait bool) ([]byte, error) {
 }
 
 func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
+	if c.lane != nil {
+		return c.lane.next1(ctx, wait)
+	}
 	if !c.enter() || c.tail == c.head || c.held != 0 {
 		if err := c.find(ctx, wait); err != nil {
 			c.leave()
@@ -86,6 +91,10 @@ func (c *Consumer) Release() {
 }
 
 func (c *Consumer) release() {
+	if c.lane != nil {
+		c.lane.letGo()
+		return
+	}
 	if c.enter() && c.held != 0 {
 		c.head += c.held
 		c.held = 0
@@ -129,6 +138,9 @@ func (c *Consumer) recvSlow(ctx context.Context, buf []byte, wait bool) ([]byte,
 }
 
 func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
+	if c.lane != nil {
+		return c.lane.recv(ctx, buf, wait)
+	}
 	if !c.enter() || c.tail == c.head || c.held != 0 {
 		if err := c.find(ctx, wait); err != nil {
 			c.leave()
@@ -157,6 +169,9 @@ func (c *Consumer) RecvBatch(ctx context.Context, bufs [][]byte) (int, error) {
 }
 
 func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err error) {
+	if c.lane != nil {
+		return c.lane.recvBatch(ctx, bufs)
+	}
 	open := c.enter()
 	if len(bufs) == 0 {
 		c.leave()
@@ -240,6 +255,11 @@ func (c *Consumer) find(ctx context.Context, wait bool) error {
 	}
 	return c.message(ctx, wait)
 }
+
+// Redelivered says whether the message that was received last was held before by a
+// consumer that died or left with it. It is always false of a ring with one
+// consumer, which receives such a message before all others.
+func (c *Consumer) Redelivered() bool { return c.lane != nil && c.lane.again }
 
 // Ring returns the ring that this is an end of.
 func (c *Consumer) Ring() *Ring { return c.ring }

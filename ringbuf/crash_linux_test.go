@@ -22,9 +22,10 @@ const walkMessages = 150
 // passes.
 func walkPoints(stop bool) *testproc.WalkOptions {
 	return &testproc.WalkOptions{
-		Dirs: []string{".", "../internal/robust"},
-		Skip: []string{"robust.foreign.taken", "robust.foreign.unlinked", "robust.foreign.released", "robust.abandoned", "robust.released"},
-		Stop: stop,
+		Dirs:   []string{".", "../internal/robust"},
+		Prefix: []string{"ring.", "robust."},
+		Skip:   []string{"robust.foreign.taken", "robust.foreign.unlinked", "robust.foreign.released", "robust.abandoned", "robust.released"},
+		Stop:   stop,
 	}
 }
 

@@ -13,13 +13,12 @@ import (
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
-// end is what the two ends of a ring or channel have in common: a role, which
-// is taken, left and given away here, and the way they wait for each other
-// (wait.go).
+// end is one process's part in a ring or channel: a role, which is taken, left and
+// given away here. How it waits for the others is in wait.go for an exclusive
+// pair, in lane_wait.go for many.
 type end struct {
-	h        *header
-	mine     *role
-	theirs   *role
+	mine     *robust.Presence
+	place    int // its lane or seat, among many
 	strategy Strategy
 	patient  bool              // OnPeerDeath is Wait
 	guarded  bool              // the file may be truncated under us
@@ -28,6 +27,8 @@ type end struct {
 	holds    bool              // this end has the role
 	broken   error             // every call's, once found
 	breaks   func(error) error // makes it so
+	rouse    func()            // wakes a call of this end that sleeps
+	resign   func()            // gives up what this end holds; may be nil
 
 	closed atomic.Bool   // no call may begin: Close was called, or the role was given away
 	detour atomic.Uint32 // why calls may not take the fast path, 0 if they may
@@ -37,22 +38,13 @@ type end struct {
 	state endState
 	trust robust.Trust // under which the role was given away
 
-	// For the race detector: what this end publishes, and what the other does.
+	// For the race detector: what this end publishes, and what the others do.
 	told, heard *race.Addr
-
-	// ready says whether the wait for want is over, gone whether a sleeper has
-	// reason to wake. The look calls them too, so what they read is atomic.
-	ready  func() bool
-	gone   func() bool
-	want   mem.Uint64 // private
-	seen   mem.Uint64 // private: the peer that the sleeper saw, packed
-	spin   futex.Spinner
-	checks uint32 // how often a spinning end has looked up
 }
 
 // Reasons for a detour.
 const (
-	special = 1 << iota // guarded or fenced
+	special = 1 << iota // guarded, fenced, or one of many
 	shut                // closed
 	defunct             // broken
 )
@@ -66,20 +58,15 @@ const (
 )
 
 // init is called with guarded set.
-func (e *end) init(h *header, o Options, mine, theirs *role) {
-	e.h, e.mine, e.theirs = h, mine, theirs
+func (e *end) init(o Options, mine *robust.Presence, told, heard *race.Addr) {
+	e.mine = mine
 	e.strategy, e.patient = o.Strategy, o.OnPeerDeath == Wait
 	e.light = futex.LightFences()
 	e.fenced = !e.light || o.Strategy == Block
-	if e.guarded || e.fenced {
+	if e.guarded || e.fenced || o.Mode != SPSC {
 		e.detour.Or(special)
 	}
-	e.gone = e.hasGone
-	both := handOverOf(h)
-	e.told, e.heard = &both.tail, &both.head
-	if mine == &h.consumer {
-		e.told, e.heard = e.heard, e.told
-	}
+	e.told, e.heard = told, heard
 }
 
 // join takes the role: from a dead holder behind the take-over fence, or from
@@ -128,7 +115,7 @@ func (e *end) stop() {
 	e.detour.Or(shut)
 	futex.HeavyFence()
 	for e.busy.Load() != 0 {
-		futex.WakeAll(&e.theirs.Word) // the call may be asleep, or about to be
+		e.rouse() // the call may be asleep, or about to be
 		runtime.Gosched()
 	}
 }
@@ -153,7 +140,13 @@ func (e *end) close() {
 func (e *end) vacate() {
 	if e.holds {
 		e.told.ReleaseMerge()
-		_ = guard(func() error { e.mine.Leave(); return nil })
+		_ = guard(func() error {
+			if e.resign != nil {
+				e.resign()
+			}
+			e.mine.Leave()
+			return nil
+		})
 	}
 }
 

@@ -35,6 +35,10 @@ var (
 	// ErrBusy says that a living process has the role, perhaps this one.
 	ErrBusy = robust.ErrBusy
 
+	// ErrTooManyProcesses says that as many living processes as the ring was made
+	// for (Options.Producers, Options.Consumers) have the role.
+	ErrTooManyProcesses = errors.New("ringbuf: too many processes")
+
 	// ErrNoKeeper says that the kernel refuses robust lists to this process.
 	ErrNoKeeper = robust.ErrNoKeeper
 )

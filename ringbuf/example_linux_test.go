@@ -201,3 +201,36 @@ func ExampleStrategy() {
 	fmt.Println(s)
 	// Output: hybrid
 }
+
+// Several producers and several consumers, here in one process: each message is
+// received by one of the consumers.
+func ExampleMode() {
+	ctx := context.Background()
+	ring, err := ringbuf.New("", &ringbuf.Options{Mode: ringbuf.MPMC})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+	for _, name := range []string{"one", "two"} {
+		p, err := ring.Producer()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := p.Send(ctx, []byte(name)); err != nil {
+			fmt.Println(err)
+		}
+		p.Close()
+	}
+	first, _ := ring.Consumer()
+	second, _ := ring.Consumer()
+	a, _ := first.Recv(ctx, nil)
+	b, _ := second.Recv(ctx, nil)
+	fmt.Println(len(a)+len(b), "bytes in two messages")
+	_, err = first.Recv(ctx, nil)
+	fmt.Println(err)
+	// Output:
+	// 6 bytes in two messages
+	// EOF
+}

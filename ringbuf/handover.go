@@ -17,11 +17,11 @@ var handOvers [64]handOver
 
 // handOverOf is the same for all mappings of one object, whose header carries a
 // random id.
-func handOverOf(h *header) *handOver {
+func handOverOf(object []byte) *handOver {
 	if !race.Enabled {
 		return &handOvers[0]
 	}
 	sum := fnv.New32a()
-	sum.Write(h.object[:])
+	sum.Write(object)
 	return &handOvers[sum.Sum32()%uint32(len(handOvers))]
 }

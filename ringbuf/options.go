@@ -6,6 +6,28 @@ import (
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
+// Mode says how many processes send and receive at a time.
+type Mode uint32
+
+const (
+	// SPSC: one producer, one consumer. It is the default, and the fastest.
+	SPSC Mode = iota
+	// MPSC: many producers, one consumer.
+	MPSC
+	// SPMC: one producer, many consumers.
+	SPMC
+	// MPMC: many producers, many consumers.
+	MPMC
+)
+
+// String returns the mode's name.
+func (m Mode) String() string {
+	if names := [...]string{"SPSC", "MPSC", "SPMC", "MPMC"}; int64(m) < int64(len(names)) {
+		return names[m]
+	}
+	return fmt.Sprintf("mode %d", uint32(m))
+}
+
 // Strategy says how an end waits. It belongs to the ring, so both ends agree.
 type Strategy uint32
 
@@ -61,11 +83,23 @@ const (
 type Options struct {
 	// Capacity of a Ring in bytes, default 1 MiB. It is rounded up to a power
 	// of two of at least 64 KiB. A message takes its length rounded up to 8,
-	// plus 8. Channels take their capacity from NewChan.
+	// plus 8. Channels take their capacity from NewChan. Where there are many
+	// producers, each has so much of its own, and where messages are held in
+	// extents, as much again for those.
 	Capacity int
-	// MaxMessage is the largest message in bytes; default and maximum is the
-	// capacity less 8.
-	MaxMessage  int
+	// MaxMessage is the largest message in bytes; the default is the capacity
+	// less 8. Larger ones than that get memory of their own, which is given back
+	// to the system when they are released.
+	MaxMessage int
+	// Mode says how many processes send and receive at a time.
+	Mode Mode
+	// Producers and Consumers say how many there may be at a time, where there
+	// may be many: default 64, at most 256.
+	Producers, Consumers int
+	// Redeliver, for rings with many ends, receives again what a consumer held
+	// when it died: every message at least once instead of at most once.
+	// Consumer.Redelivered tells. (A ring with one end each always does so.)
+	Redeliver   bool
 	Strategy    Strategy
 	OnPeerDeath PeerDeath
 	// Exist says what New does when the name is taken; default ExistFail.
@@ -100,20 +134,24 @@ func (o *Options) normal() (Options, error) {
 	if n.MaxMessage == 0 {
 		n.MaxMessage = n.Capacity - recordHeader
 	}
-	if n.MaxMessage < 0 || n.MaxMessage > n.Capacity-recordHeader {
+	if n.MaxMessage < 0 || n.Mode == SPSC && n.MaxMessage > n.Capacity-recordHeader {
 		return n, fmt.Errorf("%w: messages of %d bytes in a ring of %d", ErrSize, n.MaxMessage, n.Capacity)
 	}
 	return n, n.checkModes()
 }
 
+// checkModes checks what rings and channels have in common, and fills in defaults.
 func (o *Options) checkModes() error {
+	if o.Mode > MPMC {
+		return fmt.Errorf("%w: %v", ErrOption, o.Mode)
+	}
 	if o.Strategy > Block {
 		return fmt.Errorf("%w: %v", ErrOption, o.Strategy)
 	}
 	if o.OnPeerDeath > Wait {
 		return fmt.Errorf("%w: peer death %d", ErrOption, o.OnPeerDeath)
 	}
-	return nil
+	return o.ends()
 }
 
 func ceilPow2(n int) int {

@@ -24,6 +24,8 @@ type Producer struct {
 	reserved uint64 // length of the message under construction
 	writing  bool   // there is one
 
+	lane *laneProducer // where there are many producers or consumers
+
 	ring *Ring
 	owns bool // the ring came with the role and goes with it
 }
@@ -67,6 +69,9 @@ func (p *Producer) sendSlow(ctx context.Context, b []byte, wait bool) error {
 }
 
 func (p *Producer) send(ctx context.Context, b []byte, wait bool) error {
+	if p.lane != nil {
+		return p.lane.send(ctx, b, wait)
+	}
 	n := uint64(len(b))
 	if !p.enter() || n > p.max || !p.fits(recordSize(n)) {
 		if err := p.space(ctx, n, wait); err != nil {
@@ -93,6 +98,9 @@ func (p *Producer) SendBatch(ctx context.Context, messages [][]byte) (int, error
 const batchBytes = 8 << 10
 
 func (p *Producer) sendBatch(ctx context.Context, messages [][]byte) (int, error) {
+	if p.lane != nil {
+		return p.lane.sendBatch(ctx, messages)
+	}
 	published, from := 0, p.tail
 	open := p.enter()
 	for i, b := range messages {
@@ -138,6 +146,9 @@ func (p *Producer) reserve(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("%w: %d bytes", ErrSize, n)
 	}
+	if p.lane != nil {
+		return p.lane.reserve(ctx, n)
+	}
 	p.writing = false
 	if !p.enter() || uint64(n) > p.max || !p.fits(recordSize(uint64(n))) {
 		if err := p.space(ctx, uint64(n), true); err != nil {
@@ -155,7 +166,7 @@ func (p *Producer) reserve(ctx context.Context, n int) ([]byte, error) {
 // Commit publishes the first n bytes of what was reserved as a message. It
 // returns ErrNotReserved, and changes nothing, if less was.
 func (p *Producer) Commit(n int) error {
-	if !p.writing || n < 0 || uint64(n) > p.reserved {
+	if p.lane == nil && (!p.writing || n < 0 || uint64(n) > p.reserved) {
 		return ErrNotReserved
 	}
 	if p.guarded {
@@ -165,6 +176,9 @@ func (p *Producer) Commit(n int) error {
 }
 
 func (p *Producer) commitReserved(n int) error {
+	if p.lane != nil {
+		return p.lane.commit(n)
+	}
 	if !p.enter() {
 		p.leave()
 		return ErrClosed
@@ -179,7 +193,13 @@ func (p *Producer) commitReserved(n int) error {
 
 // Abort gives up what was reserved. It was never published, so nothing is
 // undone.
-func (p *Producer) Abort() { p.writing = false }
+func (p *Producer) Abort() {
+	p.writing = false
+	if p.lane != nil && p.enter() {
+		p.lane.drop()
+	}
+	p.leave()
+}
 
 // space waits until a message of n bytes fits.
 func (p *Producer) space(ctx context.Context, n uint64, wait bool) error {
@@ -211,6 +231,9 @@ func (p *Producer) CloseSend() error {
 }
 
 func (p *Producer) closeSend() error {
+	if p.lane != nil {
+		return p.lane.closeSend()
+	}
 	if !p.enter() {
 		p.leave()
 		return ErrClosed

@@ -18,11 +18,11 @@ type receiver struct {
 	size uint64 // capacity
 	unit uint64 // indices are multiples of it
 
-	end
+	exclusive
 }
 
 func (r *receiver) init(h *header, o Options, unit uint64) {
-	r.end.init(h, o, &h.consumer, &h.producer)
+	r.exclusive.init(h, o, &h.consumer, &h.producer)
 	r.size, r.unit = uint64(o.Capacity), unit
 	r.breaks = func(err error) error {
 		r.broken = err

@@ -22,7 +22,8 @@ type Ring struct {
 	name string
 	file *os.File
 	m    *mem.Mapping
-	h    *header
+	h    *header // with one producer and one consumer
+	many *shared // otherwise
 	opts Options
 
 	open   context.Context // ends with Close, and with it waits for a role
@@ -47,7 +48,15 @@ func New(name string, o *Options) (*Ring, error) {
 		Kind: shmfile.KindRing, Size: int64(headSize + opts.Capacity),
 		Sizes: [2]uint64{uint64(opts.Capacity), uint64(opts.MaxMessage)},
 	}
-	f, created, err := create(name, spec, opts)
+	now := spec.Size
+	if opts.Mode != SPSC {
+		g, err := geometryOf(opts, 0)
+		if err != nil {
+			return nil, fmt.Errorf("make ring: %w", err)
+		}
+		spec.Size, now = int64(g.size()), int64(g.head)
+	}
+	f, created, err := create(name, spec, now, opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
@@ -67,17 +76,17 @@ func withdraw(name string, created bool, err error) error {
 	return err
 }
 
-// create makes the file of a ring or channel, or opens what is there.
-func create(name string, spec shmfile.Spec, o Options) (f *os.File, created bool, err error) {
+// create makes the file of a ring or channel, so much of it allocated now, or opens
+// what is there.
+func create(name string, spec shmfile.Spec, now int64, o Options) (f *os.File, created bool, err error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
 		return nil, false, err
 	}
-	head = binary.LittleEndian.AppendUint32(head, uint32(o.Strategy))
-	head = binary.LittleEndian.AppendUint32(head, uint32(o.OnPeerDeath))
+	head = append(head, o.header()...)
 	return shmfile.Create(name, spec.Size, shmfile.Options{
-		Exist: o.Exist,
-		Fill:  func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
+		Exist: o.Exist, Allocate: now,
+		Fill: func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
 	})
 }
 
@@ -114,34 +123,60 @@ func newRing(name string, f *os.File) (r *Ring, err error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := Options{Capacity: int(spec.Sizes[0]), MaxMessage: int(spec.Sizes[1])}
-	capacity := opts.Capacity
-	if n, err := opts.normal(); err != nil || opts.MaxMessage == 0 || n.Capacity != capacity || spec.Size != int64(headSize+capacity) {
-		return nil, fmt.Errorf("%w: %d bytes, capacity %d, messages of %d", ErrCorrupt, spec.Size, opts.Capacity, opts.MaxMessage)
-	}
-	m, err := mem.MapRing(f, headSize, capacity, mem.Options{Truncatable: shmfile.Truncatable(f)})
-	if err != nil {
+	r = &Ring{name: name, file: f}
+	if err := r.opts.read(f); err != nil {
 		return nil, err
 	}
-	r = &Ring{name: name, file: f, m: m, h: headerOf(m.Bytes()), opts: opts}
-	if err := r.opts.read(f); err != nil {
-		m.Close()
+	r.opts.Capacity, r.opts.MaxMessage = int(spec.Sizes[0]), int(spec.Sizes[1])
+	n, err := r.opts.normal()
+	if err != nil || n != r.opts {
+		return nil, fmt.Errorf("%w: capacity %d, messages of %d", ErrCorrupt, r.opts.Capacity, r.opts.MaxMessage)
+	}
+	if err := r.mmap(spec.Size); err != nil {
 		return nil, err
 	}
 	r.open, r.close = context.WithCancel(context.Background())
 	return r, nil
 }
 
-// read takes over what the creator wrote about waiting.
+// mmap maps the ring's file of size bytes.
+func (r *Ring) mmap(size int64) (err error) {
+	o := mem.Options{Truncatable: shmfile.Truncatable(r.file)}
+	if r.opts.Mode == SPSC {
+		if size != int64(headSize+r.opts.Capacity) {
+			return fmt.Errorf("%w: %d bytes, capacity %d", ErrCorrupt, size, r.opts.Capacity)
+		}
+		if r.m, err = mem.MapRing(r.file, headSize, r.opts.Capacity, o); err == nil {
+			r.h = headerOf(r.m.Bytes())
+		}
+		return err
+	}
+	g, err := geometryOf(r.opts, 0)
+	if err != nil || size != int64(g.size()) {
+		return fmt.Errorf("%w: %d bytes, capacity %d", ErrCorrupt, size, r.opts.Capacity)
+	}
+	if r.m, err = mem.Map(r.file, g.size(), o); err == nil {
+		r.many = sharedOf(r.m.Bytes(), r.file, g, r.opts)
+	}
+	return err
+}
+
+// read takes over what the creator wrote behind the object's header.
 func (o *Options) read(f *os.File) error {
-	var b [8]byte
+	var b [24]byte
 	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
 		return fmt.Errorf("read options: %w", err)
 	}
-	o.Strategy = Strategy(binary.LittleEndian.Uint32(b[:]))
-	o.OnPeerDeath = PeerDeath(binary.LittleEndian.Uint32(b[4:]))
-	if err := o.checkModes(); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	field := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
+	o.Strategy, o.OnPeerDeath, o.Mode = Strategy(field(0)), PeerDeath(field(1)), Mode(field(2))
+	o.Redeliver = field(3)&flagRedeliver != 0
+	o.Producers, o.Consumers = int(field(4)), int(field(5))
+	if o.Mode == SPSC { // such a ring has no more
+		o.Producers, o.Consumers = 1, 1
+	}
+	n := *o
+	if err := n.checkModes(); err != nil || n != *o {
+		return fmt.Errorf("%w: mode %v with %d producers, %d consumers: %w", ErrCorrupt, o.Mode, o.Producers, o.Consumers, err)
 	}
 	return nil
 }
@@ -153,16 +188,21 @@ func (o *Options) read(f *os.File) error {
 // ErrClosed, ErrCorrupt, ErrTruncated, ErrNoKeeper.
 func (r *Ring) Producer() (*Producer, error) {
 	p := new(Producer)
-	if err := r.produce(r.open, p, robust.Trust{}); err != nil {
+	if err := r.produce(r.open, p, robust.Trust{}, 0); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
 // produce makes p the ring's producer; see end.join for trust.
-func (r *Ring) produce(ctx context.Context, p *Producer, trust robust.Trust) error {
+func (r *Ring) produce(ctx context.Context, p *Producer, trust robust.Trust, lane int) error {
 	p.ring = r
 	err := r.add(&p.end, func() error {
+		if r.many != nil {
+			p.lane = new(laneProducer)
+			p.lane.init(&p.end, r.many)
+			return p.lane.join(ctx, trust, lane)
+		}
 		p.init(r.h, r.m.Bytes()[headSize:], r.opts)
 		if err := p.join(ctx, trust); err != nil {
 			return err
@@ -180,16 +220,21 @@ func (r *Ring) produce(ctx context.Context, p *Producer, trust robust.Trust) err
 // released comes again. Errors are those of Producer.
 func (r *Ring) Consumer() (*Consumer, error) {
 	c := new(Consumer)
-	if err := r.consume(r.open, c, robust.Trust{}); err != nil {
+	if err := r.consume(r.open, c, robust.Trust{}, 0); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
 // consume makes c the ring's consumer; see end.join for trust.
-func (r *Ring) consume(ctx context.Context, c *Consumer, trust robust.Trust) error {
+func (r *Ring) consume(ctx context.Context, c *Consumer, trust robust.Trust, seat int) error {
 	c.ring = r
 	err := r.add(&c.end, func() error {
+		if r.many != nil {
+			c.lane = new(laneConsumer)
+			c.lane.init(&c.end, r.many)
+			return c.lane.join(ctx, trust, seat)
+		}
 		c.init(r.h, r.m.Bytes()[headSize:], r.opts)
 		if err := c.join(ctx, trust); err != nil {
 			return err
@@ -306,6 +351,6 @@ func (r *Ring) UnmarshalBinary(ref []byte) error {
 	if err != nil {
 		return err
 	}
-	r.name, r.file, r.m, r.h, r.opts, r.open, r.close = o.name, o.file, o.m, o.h, o.opts, o.open, o.close
+	r.name, r.file, r.m, r.h, r.many, r.opts, r.open, r.close = o.name, o.file, o.m, o.h, o.many, o.opts, o.open, o.close
 	return nil
 }

@@ -19,14 +19,14 @@ type sender struct {
 	// found in order, or noWord.
 	peerWord uint64
 
-	end
+	exclusive
 }
 
 // noWord is not a presence word: the peer must be looked at.
 const noWord = 1 << 32
 
 func (s *sender) init(h *header, o Options) {
-	s.end.init(h, o, &h.producer, &h.consumer)
+	s.exclusive.init(h, o, &h.producer, &h.consumer)
 	s.size, s.peerWord = uint64(o.Capacity), noWord
 	s.breaks = func(err error) error {
 		s.broken = err

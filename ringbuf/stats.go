@@ -25,4 +25,9 @@ func (h *header) stats(capacity int) (s Stats) {
 }
 
 // Stats returns the ring's numbers, in bytes.
-func (r *Ring) Stats() Stats { return r.h.stats(r.opts.Capacity) }
+func (r *Ring) Stats() Stats {
+	if r.many != nil {
+		return r.many.stats()
+	}
+	return r.h.stats(r.opts.Capacity)
+}

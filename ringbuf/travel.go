@@ -41,13 +41,13 @@ func (r *Ring) entrust(e *end, kind string) ([]byte, error) {
 	h := handle.Handle{Kind: kind, Name: r.name, File: r.file}
 	trust, err := e.giveAway()
 	if err != nil {
-		h.Meta = putTrust(e.trusted())
+		h.Meta = putTrust(e.trusted(), e.place)
 		if ref, ok := handle.Again(h); ok {
 			return ref, nil
 		}
 		return nil, fmt.Errorf("give %s away: %w", kind, err)
 	}
-	h.Meta = putTrust(trust)
+	h.Meta = putTrust(trust, e.place)
 	ref, err := handle.Put(h, handle.Options{
 		Failed: func() { e.takeBack(trust) },
 		Exited: func() { _ = guard(func() error { e.mine.Disown(trust); return nil }) },
@@ -58,24 +58,27 @@ func (r *Ring) entrust(e *end, kind string) ([]byte, error) {
 	return ref, err
 }
 
-func putTrust(t robust.Trust) []byte {
-	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, t.Word), t.Arrivals)
+func putTrust(t robust.Trust, place int) (b []byte) {
+	for _, v := range []uint32{t.Word, t.Arrivals, uint32(place)} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
 }
 
 // entrusted opens the ring of a role that arrived, and returns it with the
-// trust that the role is in.
-func entrusted(ref []byte, kind string) (r *Ring, t robust.Trust, err error) {
+// trust that the role is in, and its place among many.
+func entrusted(ref []byte, kind string) (r *Ring, t robust.Trust, place int, err error) {
 	h, err := arrived(ref, kind)
 	if err != nil {
-		return nil, t, err
+		return nil, t, 0, err
 	}
-	if len(h.Meta) != 8 {
+	if len(h.Meta) != 12 {
 		h.File.Close()
-		return nil, t, fmt.Errorf("%w: role with %d bytes", handle.ErrReference, len(h.Meta))
+		return nil, t, 0, fmt.Errorf("%w: role with %d bytes", handle.ErrReference, len(h.Meta))
 	}
 	t.Word, t.Arrivals = binary.LittleEndian.Uint32(h.Meta), binary.LittleEndian.Uint32(h.Meta[4:])
 	r, err = newRing(h.Name, h.File)
-	return r, t, err
+	return r, t, int(binary.LittleEndian.Uint32(h.Meta[8:])), err
 }
 
 // MarshalBinary lets a Producer travel as an argument of package proc: the
@@ -87,11 +90,11 @@ func (p *Producer) MarshalBinary() ([]byte, error) { return p.ring.entrust(&p.en
 // UnmarshalBinary takes over a role that has travelled. The ring is closed
 // with the Producer.
 func (p *Producer) UnmarshalBinary(ref []byte) error {
-	r, trust, err := entrusted(ref, kindProducer)
+	r, trust, place, err := entrusted(ref, kindProducer)
 	if err != nil {
 		return err
 	}
-	if err := r.produce(context.Background(), p, trust); err != nil {
+	if err := r.produce(context.Background(), p, trust, place); err != nil {
 		r.Close()
 		return err
 	}
@@ -108,11 +111,11 @@ func (c *Consumer) MarshalBinary() ([]byte, error) { return c.ring.entrust(&c.en
 // UnmarshalBinary takes over a role that has travelled. The ring is closed
 // with the Consumer.
 func (c *Consumer) UnmarshalBinary(ref []byte) error {
-	r, trust, err := entrusted(ref, kindConsumer)
+	r, trust, place, err := entrusted(ref, kindConsumer)
 	if err != nil {
 		return err
 	}
-	if err := r.consume(context.Background(), c, trust); err != nil {
+	if err := r.consume(context.Background(), c, trust, place); err != nil {
 		r.Close()
 		return err
 	}

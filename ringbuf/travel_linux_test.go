@@ -294,7 +294,7 @@ func TestStrangeArrivals(t *testing.T) {
 
 	// A role under a word that is not the ring's is taken if it is free.
 	var p Producer
-	meta := putTrust(robust.Trust{Word: 12345})
+	meta := putTrust(robust.Trust{Word: 12345}, 0)
 	require.NoError(t, arrive(handle.Handle{Kind: kindProducer, Meta: meta}, p.UnmarshalBinary))
 	require.Equal(t, os.Getpid(), r.Stats().ProducerPID)
 	require.NoError(t, p.Close())

@@ -25,6 +25,35 @@ import (
 // plain store; where the kernel has no such fence, or the strategy is Block and
 // somebody is woken nearly every time, the publisher fences itself.
 
+// exclusive is an end of a ring or channel that has two: one producer, one consumer.
+type exclusive struct {
+	end
+	h      *header
+	theirs *robust.Presence
+
+	// ready says whether the wait for want is over, gone whether a sleeper has
+	// reason to wake. The look calls them too, so what they read is atomic.
+	ready  func() bool
+	gone   func() bool
+	want   mem.Uint64 // private
+	seen   mem.Uint64 // private: the peer that the sleeper saw, packed
+	spin   futex.Spinner
+	checks uint32 // how often a spinning end has looked up
+}
+
+// init is called with guarded set.
+func (e *exclusive) init(h *header, o Options, mine, theirs *role) {
+	both := handOverOf(h.object[:])
+	told, heard := &both.tail, &both.head
+	if mine == &h.consumer {
+		told, heard = heard, told
+	}
+	e.end.init(o, &mine.Presence, told, heard)
+	e.h, e.theirs = h, &theirs.Presence
+	e.rouse = func() { futex.WakeAll(&theirs.Word) }
+	e.gone = e.hasGone
+}
+
 // publish stores an index of this end's.
 //
 // release: index. Pairs with "acquire: index" where the other end reads it.
@@ -61,7 +90,7 @@ type peer struct {
 	word     uint32 // without Waiters
 }
 
-func (e *end) seePeer() peer {
+func (e *exclusive) seePeer() peer {
 	p := peer{e.theirs.Arrivals.Load(), e.theirs.Word.Load() &^ robust.Waiters}
 	e.heard.Acquire()
 	return p
@@ -94,7 +123,7 @@ const ownerChecks = 1024
 // await waits until e.ready, the peer's presence differs from seen, or the end
 // is closed; it may return for no reason. The error is the context's, the
 // system's, or ErrClosed.
-func (e *end) await(ctx context.Context, w *patience, seen peer) error {
+func (e *exclusive) await(ctx context.Context, w *patience, seen peer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -130,7 +159,7 @@ func (e *end) await(ctx context.Context, w *patience, seen peer) error {
 }
 
 // lookUp is what an end that spins without end does now and then.
-func (e *end) lookUp() {
+func (e *exclusive) lookUp() {
 	runtime.Gosched()
 	if e.checks++; e.checks%ownerChecks == 0 {
 		e.theirs.CheckOwner()
@@ -138,7 +167,7 @@ func (e *end) lookUp() {
 }
 
 // sleep announces that this end sleeps, and does.
-func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
+func (e *exclusive) sleep(ctx context.Context, w *patience, seen peer) error {
 	word, same := e.theirs.Watch(seen.word)
 	if !same {
 		return nil
@@ -171,9 +200,9 @@ func (e *end) sleep(ctx context.Context, w *patience, seen peer) error {
 
 // news says whether what this end sleeps for has come, or the peer is not as it
 // was seen.
-func (e *end) news() bool { return e.ready() || e.seePeer().pack() != e.seen.Load() }
+func (e *exclusive) news() bool { return e.ready() || e.seePeer().pack() != e.seen.Load() }
 
 // hasGone is what the look asks about a sleeper.
-func (e *end) hasGone() bool {
+func (e *exclusive) hasGone() bool {
 	return e.news() || !unpack(e.seen.Load()).died() && e.theirs.CheckOwner()
 }

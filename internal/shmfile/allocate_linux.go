@@ -11,17 +11,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocate gives the file size bytes of memory, all of them now: with a hole,
-// running out of memory later would be a SIGBUS at some store.
-func allocate(fd int, size int64) error {
+// Allocate gives n bytes of the file from off on memory, all of them now: with a
+// hole, running out of memory later would be a SIGBUS at some store. What is
+// there stays. After an error, ErrNoSpace or ErrSize, some may be allocated.
+func Allocate(f *os.File, off, n int64) error { return allocate(int(f.Fd()), off, n) }
+
+// Punch gives the memory of n bytes of the file from off on back to the system.
+// They read as zeros. off and n must be multiples of the page size.
+func Punch(f *os.File, off, n int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("give %d bytes back: %w", n, err)
+		}
+	}
+}
+
+func allocate(fd int, off, size int64) error {
 	if err := room(fd, size); err != nil {
 		return err
 	}
 	// A signal makes tmpfs undo the whole call, so that one long call could
 	// start over for ever under a profiler's timer.
 	const step = 16 << 20
-	for off := int64(0); off < size; {
-		n := min(step, size-off)
+	for end := off + size; off < end; {
+		n := min(step, end-off)
 		err := unix.Fallocate(fd, 0, off, n)
 		switch {
 		case err == nil:

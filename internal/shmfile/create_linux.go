@@ -10,8 +10,8 @@ import (
 	"github.com/shmkit/shmkit/internal/crashpoint"
 )
 
-// Create makes a file of size bytes, all of them allocated, and lets o.Fill
-// write to it. With an empty name it is a memfd whose size is sealed. With a
+// Create makes a file of size bytes, all of them allocated unless o.Allocate says
+// otherwise, and lets o.Fill write to it. With an empty name it is a memfd whose size is sealed. With a
 // name it is published only then, and created is false when o.Exist let an
 // existing file, which may have another size, be opened instead.
 //
@@ -22,7 +22,7 @@ func Create(name string, size int64, o Options) (f *os.File, created bool, err e
 		return nil, false, fmt.Errorf("create: %w: %d", ErrSize, size)
 	}
 	if name == "" {
-		if f, err = createAnonymous(size, o.Fill); err != nil {
+		if f, err = createAnonymous(size, o); err != nil {
 			return nil, false, fmt.Errorf("create anonymous memory: %w", err)
 		}
 		return f, true, nil
@@ -36,12 +36,12 @@ func Create(name string, size int64, o Options) (f *os.File, created bool, err e
 	return f, created, nil
 }
 
-func createAnonymous(size int64, fill func(*os.File) error) (*os.File, error) {
+func createAnonymous(size int64, o Options) (*os.File, error) {
 	f, err := memfd()
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(f, size, fill); err != nil {
+	if err := prepare(f, size, o); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 				return nil, false, err
 			}
 			crashpoint.Hit("shmfile/create-opened")
-			if err := prepare(fresh, size, o.Fill); err != nil {
+			if err := prepare(fresh, size, o); err != nil {
 				return nil, false, err
 			}
 			// From its first instant the name leads to a file in use.
@@ -135,13 +135,20 @@ func unnamed(as string) (*os.File, error) {
 }
 
 // prepare allocates the file's memory and fills it.
-func prepare(f *os.File, size int64, fill func(*os.File) error) error {
-	if err := allocate(int(f.Fd()), size); err != nil {
+func prepare(f *os.File, size int64, o Options) error {
+	now := size
+	if o.Allocate > 0 && o.Allocate < size {
+		now = o.Allocate
+		if err := unix.Ftruncate(int(f.Fd()), size); err != nil {
+			return fmt.Errorf("%w: %d: %w", ErrSize, size, err)
+		}
+	}
+	if err := allocate(int(f.Fd()), 0, now); err != nil {
 		return err
 	}
 	crashpoint.Hit("shmfile/create-sized")
-	if fill != nil {
-		if err := fill(f); err != nil {
+	if o.Fill != nil {
+		if err := o.Fill(f); err != nil {
 			return err
 		}
 	}

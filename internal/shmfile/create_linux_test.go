@@ -140,3 +140,27 @@ func TestFailingFillLeavesNothing(t *testing.T) {
 	}
 	require.NoFileExists(t, shmDir+name)
 }
+
+// A part is allocated at once, the rest when it is asked for, and can be given
+// back.
+func TestAllocatedInPart(t *testing.T) {
+	for _, name := range []string{"", testproc.Name(t)} {
+		f := create(t, name, 1<<30, shmfile.Options{Allocate: 10000, Fill: write("hello")})
+		require.Equal(t, int64(1<<30), size(t, f))
+		used := func() int64 {
+			var st unix.Stat_t
+			require.NoError(t, unix.Fstat(int(f.Fd()), &st))
+			return st.Blocks * 512
+		}
+		first := used()
+		require.GreaterOrEqual(t, first, int64(10000))
+		require.Less(t, first, int64(1<<20))
+		require.NoError(t, shmfile.Allocate(f, 1<<29, 1<<20))
+		require.GreaterOrEqual(t, used(), first+1<<20)
+		require.NoError(t, shmfile.Punch(f, 1<<29, 1<<20))
+		require.Equal(t, first, used())
+		require.Equal(t, "hello", read(t, f, 5))
+		require.ErrorIs(t, shmfile.Allocate(f, 0, 1<<50), shmfile.ErrNoSpace)
+		require.Error(t, shmfile.Punch(f, 0, -1))
+	}
+}

@@ -18,6 +18,9 @@ const (
 // Options of Create.
 type Options struct {
 	Exist Exist
+	// Allocate is how many bytes of the file are allocated at once, 0 for all. The
+	// rest is a hole, for Allocate to fill before it is used.
+	Allocate int64
 	// Fill writes what the object holds from the start, before anybody can see
 	// it. It is called at most once, with a file of the right size full of zeros.
 	Fill func(*os.File) error

@@ -30,6 +30,12 @@ func Unlink(name string) error { return unsupported("unlink") }
 // Identify is not available on this system.
 func Identify(f *os.File, want Spec) (Spec, error) { return Spec{}, unsupported("identify") }
 
+// Allocate is not available on this system.
+func Allocate(f *os.File, off, n int64) error { return unsupported("allocate") }
+
+// Punch is not available on this system.
+func Punch(f *os.File, off, n int64) error { return unsupported("punch") }
+
 // Size is not available on this system.
 func Size(f *os.File) (int64, error) { return 0, unsupported("stat") }
 

@@ -1,0 +1,290 @@
+package ringbuf
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// Extents. A message that is too large for a record lies in an extent of its
+// lane's memory, which its producer alone gives out; the record names the entry in
+// the lane's table and its generation. One CAS of the entry's state takes the
+// message and names the consumer that holds it, and another one, by that consumer
+// or, behind the take-over fence, by whoever buries it, gives the extent back. So
+// extents come back in any order, each exactly once, and a stopped consumer keeps
+// no more than what it holds.
+//
+//	Free -> Ready     producer, with the next generation, before it publishes the record
+//	Ready -> Held     the consumer that takes the message
+//	Held -> Free      it releases the message (a big one's pages are given back in
+//	                  between, in state Freeing)
+//	Held -> Again     it died or left, and the ring redelivers; with the next generation
+//	Again -> Held     the consumer that takes it then
+//	Ready -> Free     the next producer of the lane, if no record was published
+//
+// A generation is used once, so whoever was stopped for an hour before its CAS
+// changes nothing.
+
+// extentState is the state of an entry.
+//
+//	bits  0-2   phase
+//	bit   3     unpunched: free, and its memory may still be allocated (big extents)
+//	bit   4     redelivered
+//	bits  5-16  seat of the consumer that holds it
+//	bits 17-63  generation
+type extentState uint64
+
+const (
+	phaseFree extentState = iota
+	phaseReady
+	phaseHeld
+	phaseFreeing
+	phaseAgain
+
+	phaseMask   extentState = 7
+	unpunched       extentState = 1 << 3
+	redelivered extentState = 1 << 4
+	seatShift               = 5
+	seatMask    extentState = 0xfff << seatShift
+	oneUse      extentState = 1 << 17 // one generation
+	usesMask                = ^(oneUse - 1)
+)
+
+func (s extentState) phase() extentState      { return s & phaseMask }
+func (s extentState) generation() extentState { return s & usesMask }
+func (s extentState) seat() int               { return int(s & seatMask >> seatShift) }
+
+func heldBy(seat int) extentState { return phaseHeld | extentState(seat)<<seatShift }
+
+// piece is an extent in use.
+type piece struct {
+	entry     uint32
+	off, size uint64 // in the lane's extents
+}
+
+// zone is a range of a lane's extents, given out round and round: its pieces in
+// the order in which they follow the cursor, so that what was given out longest
+// ago is looked at first.
+type zone struct {
+	from, to uint64
+	unit     uint64
+	cursor   uint64
+	pieces   []piece // a queue in a circle of fixed size
+	first, n int
+}
+
+func (z *zone) push(p piece) {
+	z.pieces[(z.first+z.n)%len(z.pieces)] = p
+	z.n++
+}
+
+func (z *zone) pop() piece {
+	p := z.pieces[z.first]
+	z.first = (z.first + 1) % len(z.pieces)
+	z.n--
+	return p
+}
+
+// unpush undoes the last push.
+func (z *zone) unpush() {
+	z.n--
+	z.cursor = z.pieces[(z.first+z.n)%len(z.pieces)].off
+}
+
+// extents is a producer's book of its lane's extents. It is private, and made anew
+// from the table when a producer joins.
+type extents struct {
+	file    *os.File
+	base    int64    // where in the file the extents begin
+	table   []extent // shared
+	free    []uint32 // entries that are not in use
+	held    zone     // stays allocated
+	big     zone     // allocated while in use
+	pending *zone    // whose last piece is under construction
+}
+
+func (x *extents) init(file *os.File, base int64, table []extent, g geometry) {
+	*x = extents{file: file, base: base, table: table, free: make([]uint32, 0, len(table))}
+	x.held = zone{to: uint64(g.held), unit: 64, pieces: make([]piece, len(table))}
+	if g.big > 0 {
+		x.big = zone{from: uint64(g.held), to: uint64(g.held + g.big), unit: zoneUnit, pieces: make([]piece, len(table))}
+	}
+	x.held.cursor, x.big.cursor = x.held.from, x.big.from
+}
+
+// rebuild makes the book from the table. published are the entries, with their
+// generations, whose records are published and not taken; every other one that is
+// ready was never published.
+func (x *extents) rebuild(published map[uint32]extentState) error {
+	used := make([]piece, 0, len(x.table))
+	for i := range x.table {
+		e, entry := &x.table[i], uint32(i)
+		s := extentState(e.state.Load())
+		if g, ok := published[entry]; s.phase() == phaseReady && (!ok || g != s.generation()) {
+			if !e.state.CompareAndSwap(uint64(s), uint64(s.generation()|phaseFree|unpunched)) {
+				return fmt.Errorf("%w: extent %d was not published, and changes", ErrCorrupt, i)
+			}
+			s = s.generation() | phaseFree | unpunched
+		}
+		if s.phase() == phaseFree {
+			x.free = append(x.free, entry)
+			continue
+		}
+		off, n := e.offset.Load(), e.length.Load()
+		z := x.zoneOf(off)
+		if n > z.to || off < z.from || off > z.to-n || off%z.unit != 0 {
+			return fmt.Errorf("%w: extent %d at %d of %d bytes", ErrCorrupt, i, off, n)
+		}
+		used = append(used, piece{entry, off, z.round(n)})
+	}
+	slices.SortFunc(used, func(a, b piece) int { return cmp.Compare(a.off, b.off) })
+	end := x.big.from
+	for i, p := range used {
+		if i > 0 && p.off < used[i-1].off+used[i-1].size {
+			return fmt.Errorf("%w: extents %d and %d overlap", ErrCorrupt, used[i-1].entry, p.entry)
+		}
+		z := x.zoneOf(p.off)
+		z.push(p)
+		if z == &x.big {
+			if err := x.punch(end, p.off); err != nil {
+				return err
+			}
+			end = p.off + p.size
+		}
+	}
+	return x.punch(end, x.big.to)
+}
+
+func (x *extents) zoneOf(off uint64) *zone {
+	if off >= x.held.to && x.big.to > 0 {
+		return &x.big
+	}
+	return &x.held
+}
+
+func (z *zone) round(n uint64) uint64 { return (max(n, 1) + z.unit - 1) / z.unit * z.unit }
+
+func (x *extents) punch(from, to uint64) error {
+	if from >= to {
+		return nil
+	}
+	return shmfile.Punch(x.file, x.base+int64(from), int64(to-from))
+}
+
+// take begins an extent for a message of n bytes, and returns where it lies. It
+// returns ErrFull when there is no room.
+func (x *extents) take(n uint64) (off uint64, err error) {
+	x.abort()
+	if len(x.free) == 0 && !x.sweep() {
+		return 0, ErrFull
+	}
+	// What is large goes where memory is given back only if it must: a consumer that
+	// holds little may lie in the middle of what stays.
+	z := &x.held
+	if size := z.round(n); size > z.to || !x.find(z, size) {
+		if z = &x.big; n <= x.held.to/4 || z.to == 0 || !x.find(z, z.round(n)) {
+			return 0, ErrFull
+		}
+	}
+	off, size := z.cursor, z.round(n)
+	if z == &x.big {
+		if err := shmfile.Allocate(x.file, x.base+int64(off), int64(size)); err != nil {
+			_ = x.punch(off, off+size)
+			return 0, err
+		}
+		crashpoint.Hit("extent.allocated")
+	}
+	z.push(piece{x.free[len(x.free)-1], off, size})
+	z.cursor = off + size
+	x.pending = z
+	return off, nil
+}
+
+// find moves the cursor to where size bytes are free, over what is in use.
+func (x *extents) find(z *zone, size uint64) bool {
+	for passed := 0; ; {
+		end := z.to
+		if z.n > 0 && z.pieces[z.first].off >= z.cursor {
+			end = z.pieces[z.first].off
+		}
+		switch {
+		case size <= end-z.cursor:
+			return true
+		case end == z.to: // nothing lies between here and the end
+			if z.n == 0 && z.cursor == z.from {
+				return false
+			}
+			z.cursor = z.from
+		case x.retire(z):
+		case passed >= z.n:
+			return false
+		default:
+			p := z.pop()
+			z.cursor = p.off + p.size
+			z.push(p)
+			passed++
+		}
+	}
+}
+
+// retire takes the first piece out of the book if it has been given back.
+func (x *extents) retire(z *zone) bool {
+	p := z.pieces[z.first]
+	e := &x.table[p.entry]
+	s := extentState(e.state.Load()) // acquire: extent
+	if s.phase() != phaseFree {
+		return false
+	}
+	z.pop()
+	x.free = append(x.free, p.entry)
+	if z == &x.big && s&unpunched != 0 {
+		_ = x.punch(p.off, p.off+p.size)
+	}
+	return true
+}
+
+// sweep looks for any entry that has been given back, in both zones.
+func (x *extents) sweep() bool {
+	for _, z := range []*zone{&x.held, &x.big} {
+		for range z.n {
+			if !x.retire(z) {
+				p := z.pop()
+				z.cursor = p.off + p.size
+				z.push(p)
+			}
+		}
+	}
+	return len(x.free) > 0
+}
+
+// commit makes the extent under construction a message of n bytes, and returns
+// its entry and generation.
+func (x *extents) commit(n uint64) (entry uint32, generation extentState) {
+	z := x.pending
+	x.pending = nil
+	entry = x.free[len(x.free)-1]
+	x.free = x.free[:len(x.free)-1]
+	e := &x.table[entry]
+	generation = extentState(e.state.Load()).generation() + oneUse
+	e.offset.Store(z.pieces[(z.first+z.n-1)%len(z.pieces)].off)
+	e.length.Store(n)
+	e.state.StoreRelease(uint64(generation | phaseReady)) // release: extent
+	crashpoint.Hit("extent.ready")
+	return entry, generation
+}
+
+// abort gives up the extent under construction.
+func (x *extents) abort() {
+	if z := x.pending; z != nil {
+		x.pending = nil
+		last := z.pieces[(z.first+z.n-1)%len(z.pieces)]
+		z.unpush()
+		if z == &x.big {
+			_ = x.punch(last.off, last.off+last.size)
+		}
+	}
+}

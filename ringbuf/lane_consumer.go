@@ -1,0 +1,296 @@
+package ringbuf
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/futex"
+)
+
+// laneConsumer is the receiving end of a Ring with many ends.
+type laneConsumer struct {
+	laneReceiver
+	max     uint64
+	scratch []byte // of Next: messages that are copied
+
+	held  held // the extent of the message that was received in place
+	out   bool // Next has handed a message out
+	again bool // the last message was received before, by a consumer that died
+	batch int  // how many messages the next batch tries to take at once
+}
+
+func (c *laneConsumer) init(e *end, s *shared) {
+	c.laneReceiver.init(e, s)
+	c.max = uint64(s.opts.MaxMessage)
+	c.batch = 1
+	c.resign = c.giveBack
+}
+
+// look is what a try to receive found.
+type look int
+
+const (
+	nothing  look = iota // there is no message
+	beaten               // others were faster
+	copied               // a message was copied out
+	inExtent             // a message is held in an extent
+)
+
+// try receives the next message: copied to dst's memory, or in place, in c.held.
+func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
+	if c.s.opts.Redeliver && c.s.h.again.Load() != c.seen {
+		h, ok, err := c.redeliver()
+		if err != nil {
+			return dst, nothing, c.breaks(err)
+		}
+		if ok {
+			c.hold(h, true)
+			return dst, inExtent, nil
+		}
+	}
+	i, head, tail, ok, err := c.next()
+	if !ok {
+		return dst, nothing, err
+	}
+	r, to, err := c.parse(i, head, head, tail)
+	switch {
+	case err != nil:
+		return dst, nothing, c.breaks(err)
+	case to == 0:
+		return dst, beaten, nil
+	case r.table == nil:
+		dst = appendTo(dst, r.b)
+		if !c.taken(i, head, to) {
+			return dst, beaten, nil
+		}
+		c.again = false
+		c.received(1, uint64(len(r.b)))
+		return dst, copied, nil
+	}
+	// Whoever is first gets the message; everybody moves the head.
+	e := &r.table[r.entry]
+	was := extentState(e.state.Load())
+	var h held
+	if was.phase() == phaseReady && was.generation() == r.generation {
+		if h, ok, err = c.s.hold(i, e, was, c.x); err != nil {
+			return dst, nothing, c.breaks(err)
+		}
+	} else if ok = false; was.generation() < r.generation || was.generation() == r.generation && was.phase() == phaseAgain {
+		return dst, nothing, c.breaks(fmt.Errorf("%w: extent %d of lane %d is in state %x", ErrCorrupt, r.entry, i, was))
+	}
+	c.taken(i, head, to)
+	if !ok {
+		return dst, beaten, nil
+	}
+	c.hold(h, false)
+	return dst, inExtent, nil
+}
+
+func (c *laneConsumer) hold(h held, again bool) {
+	c.held, c.again = h, again
+	c.received(1, h.n)
+}
+
+// parsed is a record.
+type parsed struct {
+	b          []byte   // inline: the message
+	table      []extent // otherwise
+	entry      uint32
+	generation extentState
+}
+
+// parse reads the record at at, behind a filler if there is one, and returns where it
+// ends; 0 if the head has moved meanwhile.
+func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64, err error) {
+	size := uint64(c.s.geo.capacity)
+	data := c.s.bytes[c.s.geo.at(i)+c.s.geo.slots:][:size:size]
+	word := wordAt(data[at&(size-1):]).Load()
+	if word&kindMask == kindFiller {
+		if n := word &^ kindMask; n == size-at&(size-1) && n < tail-at {
+			at += n
+			word = wordAt(data[at&(size-1):]).Load()
+		}
+	}
+	n, room := word&^kindMask, min(tail-at, size-at&(size-1))
+	switch {
+	case word&kindMask == kindInline && n <= inlineMost && recordSize(n) <= room:
+		p := at&(size-1) + recordHeader
+		r.b, end = data[p:p+n:p+n], at+recordSize(n)
+	case word&kindMask == kindExtent && n < uint64(c.s.geo.table) && extentRecord <= room:
+		r.table, r.entry, end = c.s.table(i), uint32(n), at+extentRecord
+		r.generation = extentState(wordAt(data[at&(size-1)+recordHeader:]).Load())
+	}
+	// A record that was read while the head stood there was that one. (The words
+	// are loaded with acquire, so the head is read after them. Of an inline message
+	// the CAS of the head finds out.)
+	if (end == 0 || r.table != nil) && c.s.lanes[i].head.Load() != head {
+		return r, 0, nil
+	}
+	if end == 0 {
+		return r, 0, fmt.Errorf("%w: record %x at %d of lane %d", ErrCorrupt, word, at, i)
+	}
+	return r, end, nil
+}
+
+// receive receives the next message, waiting for it as long as ctx allows.
+func (c *laneConsumer) receive(ctx context.Context, dst []byte, wait bool) ([]byte, look, error) {
+	for w, tries := (patience{}), 0; ; tries++ {
+		if err := c.able(); err != nil {
+			return dst, nothing, err
+		}
+		b, found, err := c.try(dst)
+		dst = b
+		if found > beaten || err != nil {
+			return dst, found, err
+		}
+		if found == beaten {
+			if tries%enough == enough-1 {
+				if err := ctx.Err(); err != nil {
+					return dst, nothing, err
+				}
+				futex.Yield()
+			}
+			continue
+		}
+		if err := c.await(ctx, &w, wait); err != nil {
+			return dst, nothing, err
+		}
+	}
+}
+
+// able says whether this end can receive.
+func (c *laneConsumer) able() error {
+	switch {
+	case c.closed.Load():
+		return ErrClosed
+	case c.broken != nil:
+		return c.broken
+	case c.out:
+		return ErrNotReleased
+	}
+	return nil
+}
+
+// next1 is Consumer.Next.
+func (c *laneConsumer) next1(ctx context.Context, wait bool) ([]byte, error) {
+	c.enter()
+	b, found, err := c.receive(ctx, c.scratch, wait)
+	switch found {
+	case copied:
+		c.scratch, c.out = b, true
+	case inExtent:
+		b, c.out = c.s.message(c.held), true
+	default:
+		b = nil
+	}
+	c.leave()
+	return b, err
+}
+
+// letGo is Consumer.Release.
+func (c *laneConsumer) letGo() {
+	if c.enter() && c.out {
+		c.out = false
+		c.dropHeld()
+	}
+	c.leave()
+}
+
+func (c *laneConsumer) dropHeld() {
+	if c.held.e != nil {
+		c.s.release(c.held)
+		c.held = held{}
+	}
+}
+
+// recv is Consumer.Recv.
+func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
+	c.enter()
+	buf, found, err := c.receive(ctx, buf, wait)
+	switch found {
+	case inExtent:
+		buf = appendTo(buf, c.s.message(c.held))
+		c.dropHeld()
+	case nothing:
+		buf = buf[:0]
+	}
+	c.leave()
+	return buf, err
+}
+
+// recvBatch is Consumer.RecvBatch.
+func (c *laneConsumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err error) {
+	if len(bufs) == 0 {
+		return 0, nil
+	}
+	c.enter()
+	defer c.leave()
+	for n == 0 {
+		if n, err = c.several(bufs); err != nil {
+			return 0, err
+		}
+		if n > 0 {
+			break
+		}
+		b, found, err := c.receive(ctx, bufs[0], true)
+		if err != nil {
+			return 0, err
+		}
+		if found == inExtent {
+			b = appendTo(b, c.s.message(c.held))
+			c.dropHeld()
+		}
+		bufs[0], n = b, 1
+	}
+	return n, nil
+}
+
+// several takes inline messages of one lane, as many as there are, by one CAS; none
+// if others are faster, or the first is in an extent.
+func (c *laneConsumer) several(bufs [][]byte) (int, error) {
+	if err := c.able(); err != nil {
+		return 0, err
+	}
+	if c.s.opts.Redeliver {
+		return 0, nil
+	}
+	i, head, tail, ok, err := c.next()
+	if !ok {
+		return 0, err
+	}
+	n, at, bytes := 0, head, uint64(0)
+	for n < len(bufs) && n < c.batch && at != tail {
+		r, to, err := c.parse(i, head, at, tail)
+		if err != nil && at == head {
+			return 0, c.breaks(err)
+		}
+		if err != nil || to == 0 || r.table != nil {
+			break
+		}
+		bufs[n] = appendTo(bufs[n], r.b)
+		bytes += uint64(len(r.b))
+		n++
+		at = to
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	if !c.taken(i, head, at) {
+		c.batch = max(c.batch/2, 1)
+		return 0, nil
+	}
+	c.batch = min(2*c.batch, batchMost)
+	c.again = false
+	c.received(uint64(n), bytes)
+	return n, nil
+}
+
+// batchMost is how many messages are taken at once: copying more for others to be
+// faster is a waste.
+const batchMost = 256
+
+// giveBack gives up what this end holds, before it leaves.
+func (c *laneConsumer) giveBack() {
+	c.held, c.out = held{}, false
+	c.s.bury(c.x, func() bool { return true })
+}

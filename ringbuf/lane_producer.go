@@ -1,0 +1,341 @@
+package ringbuf
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
+
+// A record begins at a multiple of 8 and never wraps:
+//
+//	0 8  head: in bits 62 and 63 what it is, below that a number
+//	8    inline: a message of so many bytes, then up to 7 of anything
+//	8 8  extent: the message is in that entry of the table, in this generation
+//	     filler: nothing, so many bytes with the head, at the end of the lane
+const (
+	kindInline uint64 = iota << 62
+	kindExtent
+	kindFiller
+	kindMask = 3 << 62
+
+	extentRecord = 16
+
+	// inlineMost is the largest message that is copied into a record: where several
+	// consumers want it, all of them may copy it before one gets it.
+	inlineMost = 1024
+)
+
+// laneProducer is the sending end of a Ring with many ends.
+type laneProducer struct {
+	laneSender
+	data   []byte // the lane's records
+	large  []byte // its extents
+	ext    extents
+	max    uint64
+	inline uint64 // messages up to this size are in records
+
+	room0    []byte // what Reserve gave out
+	reserved bool
+	start    uint64 // where its record begins, if it is inline
+}
+
+func (p *laneProducer) init(e *end, s *shared) {
+	p.laneSender.init(e, s, uint64(s.geo.capacity))
+	p.max = uint64(s.opts.MaxMessage)
+	p.inline = inlineMost
+	if s.opts.Redeliver {
+		p.inline = 0
+	}
+	p.resign = p.drop
+}
+
+// join takes a lane. After an error this end has none.
+func (p *laneProducer) join(ctx context.Context, trust robust.Trust, i int) error {
+	if err := p.laneSender.join(ctx, trust, i); err != nil {
+		return err
+	}
+	err := p.begin()
+	if err != nil {
+		p.mine.Leave()
+		p.holds = false
+	}
+	return err
+}
+
+func (p *laneProducer) begin() error {
+	g, s := p.s.geo, p.s
+	at := g.at(p.i)
+	// Allocated before anything is stored there: see shmfile.Allocate.
+	if err := shmfile.Allocate(s.file, int64(at), int64(g.hold+g.held)); err != nil {
+		return err
+	}
+	if err := p.laneSender.begin(); err != nil {
+		return err
+	}
+	p.data = s.bytes[at+g.slots:][:g.capacity:g.capacity]
+	p.large = s.bytes[at+g.hold:][: g.held+g.big : g.held+g.big]
+	p.ext.init(s.file, int64(at+g.hold), s.table(p.i), g)
+	published, err := p.published()
+	if err != nil {
+		return err
+	}
+	return p.ext.rebuild(published)
+}
+
+// published walks the records that are published and not taken, and returns the
+// extents that they name. Consumers may take meanwhile, which changes no record.
+func (p *laneProducer) published() (map[uint32]extentState, error) {
+	found := map[uint32]extentState{}
+	for at := p.limit - p.size; at != p.tail; {
+		rest := p.tail - at
+		h := wordAt(p.data[at&(p.size-1):]).Load()
+		n := h &^ kindMask
+		size := uint64(0)
+		switch h & kindMask {
+		case kindInline:
+			size = recordSize(min(n, p.size))
+		case kindFiller:
+			size = n
+		case kindExtent:
+			size = extentRecord
+			if n >= uint64(len(p.ext.table)) {
+				return nil, fmt.Errorf("%w: extent %d", ErrCorrupt, n)
+			}
+			found[uint32(n)] = extentState(wordAt(p.data[at&(p.size-1)+recordHeader:]).Load())
+		}
+		if size == 0 || size > rest || size%recordUnit != 0 || at&(p.size-1)+size > p.size {
+			return nil, fmt.Errorf("%w: record %x at %d", ErrCorrupt, h, at)
+		}
+		at += size
+	}
+	return found, nil
+}
+
+// span returns where a record of size bytes would begin, and where it would end,
+// with a filler before it if need be.
+func (p *laneProducer) span(size uint64) (from, to uint64) {
+	from = p.tail
+	if left := p.size - from&(p.size-1); left < size {
+		from += left
+	}
+	return from, from + size
+}
+
+// fill puts a filler between tail and from.
+func (p *laneProducer) fill(from uint64) {
+	if from != p.tail {
+		wordAt(p.data[p.tail&(p.size-1):]).StoreRelaxed(kindFiller | (from - p.tail))
+	}
+}
+
+func (p *laneProducer) record(at uint64) []byte { return p.data[at&(p.size-1):] }
+
+// find waits until a message of n bytes has room, and returns it: in a record that
+// begins at from, or in an extent.
+func (p *laneProducer) find(ctx context.Context, n uint64, wait bool) (room []byte, from, to uint64, err error) {
+	if n > p.max {
+		if p.broken != nil {
+			return nil, 0, 0, p.broken
+		}
+		return nil, 0, 0, fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, n, p.max)
+	}
+	size := uint64(extentRecord)
+	inline := n <= p.inline && p.inline > 0
+	if inline {
+		size = recordSize(n)
+	}
+	from, to = p.span(size)
+	if !p.fits(to - p.tail) {
+		if err := p.room(ctx, to-p.tail, wait); err != nil {
+			return nil, 0, 0, err
+		}
+	}
+	if inline {
+		at := from&(p.size-1) + recordHeader
+		return p.data[at : at+n : at+n], from, to, nil
+	}
+	off, err := p.extent(ctx, n, wait)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	return p.large[off : off+n : off+n], from, to, nil
+}
+
+// extent waits until there is an extent for n bytes.
+func (p *laneProducer) extent(ctx context.Context, n uint64, wait bool) (uint64, error) {
+	for w := (patience{}); ; {
+		off, err := p.ext.take(n)
+		if err != ErrFull {
+			return off, err
+		}
+		if p.s.tidy() {
+			continue
+		}
+		if !wait {
+			return 0, ErrFull
+		}
+		p.ready = p.freed
+		if err := p.doze(ctx, &w, forExtent); err != nil {
+			return 0, err
+		}
+		if err := p.open(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// freed says whether an extent was given back since there was no room.
+func (p *laneProducer) freed() bool {
+	for _, z := range []*zone{&p.ext.held, &p.ext.big} {
+		for k := range z.n {
+			q := z.pieces[(z.first+k)%len(z.pieces)]
+			if extentState(p.ext.table[q.entry].state.Load()).phase() == phaseFree {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// seal finishes the record for a message of n bytes that was written to what find
+// returned.
+func (p *laneProducer) finish(from, n uint64) {
+	p.fill(from)
+	r := p.record(from)
+	if p.ext.pending == nil {
+		wordAt(r).StoreRelaxed(kindInline | n)
+	} else {
+		entry, g := p.ext.commit(n)
+		wordAt(r).StoreRelaxed(kindExtent | uint64(entry))
+		wordAt(r[recordHeader:]).StoreRelaxed(uint64(g))
+	}
+	crashpoint.Hit("lane.written")
+}
+
+// send is Producer.Send.
+func (p *laneProducer) send(ctx context.Context, b []byte, wait bool) error {
+	p.drop()
+	if !p.enter() {
+		p.leave()
+		return ErrClosed
+	}
+	room, from, to, err := p.find(ctx, uint64(len(b)), wait)
+	if err == nil {
+		mem.Copy(room, b)
+		p.finish(from, uint64(len(b)))
+		err = p.publish(to, 1, uint64(len(b)))
+	}
+	p.leave()
+	return err
+}
+
+// sendBatch is Producer.SendBatch.
+func (p *laneProducer) sendBatch(ctx context.Context, messages [][]byte) (sent int, err error) {
+	p.drop()
+	if !p.enter() {
+		p.leave()
+		return 0, ErrClosed
+	}
+	published := p.tail
+	var n, bytes uint64
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		to := p.tail
+		p.tail = published
+		if err := p.publish(to, n, bytes); err != nil {
+			return err
+		}
+		sent += int(n)
+		published, n, bytes = p.tail, 0, 0
+		return nil
+	}
+	for _, b := range messages {
+		room, from, to, e := p.find(ctx, uint64(len(b)), n == 0)
+		if e == ErrFull && n > 0 { // others are to have these before this one waits
+			if err = flush(); err != nil {
+				break
+			}
+			room, from, to, e = p.find(ctx, uint64(len(b)), true)
+		}
+		if e != nil {
+			err = e
+			break
+		}
+		mem.Copy(room, b)
+		p.finish(from, uint64(len(b)))
+		p.tail = to
+		n, bytes = n+1, bytes+uint64(len(b))
+		if p.tail-published >= batchBytes || bytes >= batchBytes {
+			if err = flush(); err != nil {
+				break
+			}
+		}
+	}
+	if e := flush(); err == nil {
+		err = e
+	}
+	p.tail = published
+	p.leave()
+	return sent, err
+}
+
+// reserve is Producer.Reserve.
+func (p *laneProducer) reserve(ctx context.Context, n int) ([]byte, error) {
+	p.drop()
+	if !p.enter() {
+		p.leave()
+		return nil, ErrClosed
+	}
+	room, from, _, err := p.find(ctx, uint64(n), true)
+	if err == nil {
+		p.room0, p.start, p.reserved = room, from, true
+	}
+	p.leave()
+	return room, err
+}
+
+// commit is Producer.Commit.
+func (p *laneProducer) commit(n int) error {
+	if !p.reserved || n < 0 || n > len(p.room0) {
+		return ErrNotReserved
+	}
+	if !p.enter() {
+		p.leave()
+		return ErrClosed
+	}
+	to := p.start + recordSize(uint64(n))
+	if p.ext.pending != nil {
+		to = p.start + extentRecord
+	}
+	p.finish(p.start, uint64(n))
+	p.reserved, p.room0 = false, nil
+	err := p.publish(to, 1, uint64(n))
+	p.leave()
+	return err
+}
+
+// drop gives up what was reserved.
+func (p *laneProducer) drop() {
+	if p.reserved {
+		p.reserved, p.room0 = false, nil
+		p.ext.abort()
+	}
+}
+
+// closeSend is Producer.CloseSend.
+func (p *laneProducer) closeSend() error {
+	p.drop()
+	if !p.enter() || p.s.h.ended.Load() != 0 {
+		p.leave()
+		return ErrClosed
+	}
+	p.s.endStream()
+	p.leave()
+	return nil
+}

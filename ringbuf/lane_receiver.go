@@ -1,0 +1,330 @@
+package ringbuf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/robust"
+)
+
+// laneReceiver is a receiving end among many, without the messages: it finds the
+// lanes in which something is published, takes it, and waits. See shared.go for the
+// protocol.
+type laneReceiver struct {
+	*end
+	s    *shared
+	x    int // its seat
+	seat *seat
+
+	tails []uint64 // of the lanes, without sealed, as last seen
+	at    int      // the lane that it takes from
+	burst int      // how much it has taken from it in a row
+
+	seen uint64 // again, when it was last found that there is nothing
+
+	nap    nap
+	friend int // a lane whose producer lived when it was last looked for
+	ready  func() bool
+	gone   func() bool
+	notify func()
+}
+
+// burstMost is how much a consumer takes from one lane before it looks at the next.
+const burstMost = 64
+
+func (r *laneReceiver) init(e *end, sh *shared) {
+	r.end, r.s = e, sh
+	r.end.init(sh.opts, nil, &sh.both.head, &sh.both.tail)
+	r.tails = make([]uint64, len(sh.lanes))
+	r.breaks = func(err error) error {
+		r.broken = err
+		r.detour.Or(defunct)
+		return err
+	}
+	r.rouse = func() {
+		if r.seat != nil {
+			r.seat.asleep.Store(0)
+			futex.WakeAll(&r.seat.asleep)
+		}
+	}
+	r.ready = r.changed
+	r.gone = r.hasGone
+	r.notify = func() { set(&r.s.h.sleepers, sleeperBit(r.x)) }
+}
+
+func (r *laneReceiver) use(x int) {
+	r.x, r.at, r.seat = x, x%len(r.s.lanes), &r.s.seats[x]
+	r.mine, r.place = &r.seat.Presence, x
+	r.nap.word = &r.seat.asleep
+}
+
+// join takes a seat, or the one that somebody holds in trust for this process.
+func (r *laneReceiver) join(ctx context.Context, trust robust.Trust, x int) error {
+	if trust != (robust.Trust{}) {
+		if x >= len(r.s.seats) {
+			return fmt.Errorf("%w: seat %d", ErrCorrupt, x)
+		}
+		return r.take(ctx, trust, x)
+	}
+	return place(len(r.s.seats), func(x int) *robust.Presence { return &r.s.seats[x].Presence },
+		func(x int) error { return r.take(ctx, trust, x) })
+}
+
+func (r *laneReceiver) take(ctx context.Context, trust robust.Trust, x int) error {
+	r.use(x)
+	raiseTo(&r.s.h.usedSeats, uint32(x+1))
+	crashpoint.Hit("seat.raised")
+	r.s.tidy() // before: who is stopped after joining would hide what a dead one held
+	if err := r.end.join(ctx, trust); err != nil {
+		return err
+	}
+	r.seat.asleep.Store(0)
+	r.s.bury(x, func() bool { return true }) // of whoever had it and could be waited for only now
+	return nil
+}
+
+// enough is how often a consumer tries again because others were faster, before it
+// asks whether it is still wanted.
+const enough = 64
+
+// next finds the next lane in which something is published: its index, its head, and
+// its tail.
+func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
+	used := r.s.usedLanes()
+	if r.at >= len(used) {
+		r.at = 0
+	}
+	if r.burst >= burstMost {
+		r.burst = 0
+		r.at = (r.at + 1) % max(len(used), 1)
+	}
+	for range used {
+		l := &used[r.at]
+		head := l.head.Load()
+		if int64(r.tails[r.at]-head) <= 0 {
+			r.tails[r.at] = l.tail.Load() &^ sealed // acquire: published
+			r.heard.Acquire()
+		}
+		if tail := r.tails[r.at]; tail != head {
+			if tail-head <= uint64(r.s.size()) {
+				return r.at, head, tail, true, nil
+			}
+			if l.head.Load() == head {
+				return 0, 0, 0, false, r.breaks(fmt.Errorf("%w: tail %d, head %d of lane %d", ErrCorrupt, tail, head, r.at))
+			}
+		}
+		r.burst = 0
+		if r.at++; r.at == len(used) {
+			r.at = 0
+		}
+	}
+	return 0, 0, 0, false, nil
+}
+
+// size is the capacity of a lane, as its indices count it.
+func (s *shared) size() int {
+	if s.geo.table == 0 {
+		return s.geo.capacity * recordUnit
+	}
+	return s.geo.capacity
+}
+
+// taken moves the head of lane i from where it was seen, and says whether this end
+// was the one to do so.
+//
+// release: taken. Pairs with "acquire: taken" where the producer reads the head
+// before it writes over what was there.
+func (r *laneReceiver) taken(i int, head, to uint64) bool {
+	l := &r.s.lanes[i]
+	r.told.ReleaseMerge()
+	if !l.head.CompareAndSwap(head, to) {
+		return false
+	}
+	crashpoint.Hit("lane.taken")
+	if l.asleep.Load() == forRoom && int64(to-l.wanted.Load()) >= 0 {
+		_ = futex.WakeClear(&l.asleep)
+		r.seat.wakes.StoreRelaxed(r.seat.wakes.Load() + 1)
+	}
+	return true
+}
+
+// received counts n messages of so many bytes, and wakes another consumer if this
+// one was woken and there is more than it took.
+func (r *laneReceiver) received(n, bytes uint64) {
+	r.burst += int(n)
+	r.seat.messages.StoreRelaxed(r.seat.messages.Load() + n)
+	r.seat.bytes.StoreRelaxed(r.seat.bytes.Load() + bytes)
+	if r.nap.woken {
+		r.passOn()
+	}
+}
+
+// passOn wakes another consumer in the place of this one, which was woken, if there
+// is something to receive.
+func (r *laneReceiver) passOn() {
+	r.nap.woken = false
+	if r.news() {
+		r.s.wakeOne(r.x + 1)
+	}
+}
+
+// news says whether there may be something to receive.
+func (r *laneReceiver) news() bool {
+	used := r.s.usedLanes()
+	for i := range used {
+		if used[i].head.Load() != used[i].tail.Load()&^sealed {
+			return true
+		}
+	}
+	return r.s.h.again.Load() != r.seen
+}
+
+// changed is news for who has just found nothing: it reads no line that other
+// consumers write.
+func (r *laneReceiver) changed() bool {
+	used := r.s.usedLanes()
+	for i := range used {
+		if used[i].tail.Load()&^sealed != r.tails[i] {
+			return true
+		}
+	}
+	return r.s.h.again.Load() != r.seen || r.s.h.ended.Load() != 0
+}
+
+// hasGone is what the look asks about a sleeping consumer. It reads shared words
+// only.
+func (r *laneReceiver) hasGone() bool {
+	s := r.s
+	if r.seat.asleep.Load() != 0 { // whoever cleared the bit may be stopped
+		set(&s.h.sleepers, sleeperBit(r.x))
+	}
+	present, came := false, false
+	used := s.usedLanes()
+	for i := range used {
+		l := &used[i]
+		if l.head.Load() != l.tail.Load()&^sealed {
+			return true
+		}
+		switch robust.StateOf(l.Word.Load()) {
+		case robust.Present:
+			present = true
+			if l.CheckOwner() {
+				return true
+			}
+		case robust.Dead:
+			came = true
+		default:
+			came = came || l.Arrivals.Load() != 0
+		}
+	}
+	return came && !present && !r.patient || s.h.ended.Load() != 0 || s.undone() ||
+		s.opts.Redeliver && s.anyAgain() // although nobody said so
+}
+
+// await waits until there may be something to receive. The error says why there will
+// not be, or why this end does not wait.
+func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error {
+	switch {
+	case r.closed.Load():
+		return ErrClosed
+	case r.broken != nil:
+		return r.broken
+	}
+	r.s.tidy()
+	if err := r.over(); err != nil {
+		if r.news() || r.s.opts.Redeliver && r.s.anyAgain() { // everything published before that is visible now
+			return nil
+		}
+		return err
+	}
+	if !wait {
+		if r.news() {
+			return nil
+		}
+		return ErrEmpty
+	}
+	var friend *robust.Presence
+	if used := r.s.usedLanes(); len(used) > 0 {
+		for range used {
+			if r.friend++; r.friend >= len(used) {
+				r.friend = 0
+			}
+			if p := &used[r.friend].Presence; robust.StateOf(p.Word.Load()) == robust.Present {
+				friend = p
+				break
+			}
+		}
+	}
+	r.seat.waits.StoreRelaxed(r.seat.waits.Load() + 1)
+	err := r.end.wait(ctx, &r.nap, w, 1, r.ready, r.notify, friend, r.gone)
+	if errors.Is(err, ErrTruncated) {
+		return r.breaks(err)
+	}
+	if err != nil && r.nap.woken {
+		r.passOn()
+	}
+	return err
+}
+
+// over says why nothing further will come, nil if something may.
+func (r *laneReceiver) over() error {
+	s := r.s
+	if s.h.ended.Load() != 0 {
+		s.seal()
+		if s.opts.Redeliver && s.heldByOthers(r.x) {
+			return nil
+		}
+		return io.EOF
+	}
+	if r.patient {
+		return nil
+	}
+	switch c := s.producers(); {
+	case c.present || !c.came || c.dying:
+		return nil
+	case s.opts.Redeliver && s.heldByOthers(r.x):
+		return nil
+	case c.dead:
+		return ErrPeerDied
+	}
+	return io.EOF
+}
+
+// anyAgain says whether a message waits to be received again.
+func (s *shared) anyAgain() bool {
+	for i := range s.usedLanes() {
+		table := s.table(i)
+		for k := range table {
+			if extentState(table[k].state.Load()).phase() == phaseAgain {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// redeliver takes a message that a dead consumer held, if there is one.
+func (r *laneReceiver) redeliver() (h held, ok bool, err error) {
+	seen := r.s.h.again.Load()
+	for i := range r.s.usedLanes() {
+		table := r.s.table(i)
+		for k := range table {
+			was := extentState(table[k].state.Load())
+			if was.phase() != phaseAgain {
+				continue
+			}
+			if h, ok, err = r.s.hold(i, &table[k], was, r.x); ok || err != nil {
+				if ok {
+					r.seat.again.StoreRelaxed(r.seat.again.Load() + 1)
+				}
+				return h, ok, err
+			}
+		}
+	}
+	r.seen = seen
+	return held{}, false, nil
+}

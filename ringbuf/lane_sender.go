@@ -1,0 +1,231 @@
+package ringbuf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/robust"
+)
+
+// laneSender is a sending end among many, without the messages. What is counted,
+// bytes or eighths of slots, is its user's business. See shared.go for the protocol.
+type laneSender struct {
+	*end
+	s  *shared
+	i  int // its lane
+	l  *lane
+	at int // where the search for a sleeper begins
+
+	tail  uint64 // end of what is published, without sealed
+	limit uint64 // tail may grow up to here: the head last seen plus the capacity
+	size  uint64 // capacity
+
+	// friend is a consumer that lives, and its presence word when it was last seen.
+	friend     *seat
+	friendWord uint32
+
+	nap    nap
+	want   uint64
+	ready  func() bool // what it waits for is there
+	roomy  func() bool // there is room up to want
+	gone   func() bool // a sleeper has reason to wake
+	notify func()      // nothing
+}
+
+func (s *laneSender) init(e *end, sh *shared, size uint64) {
+	s.end, s.s, s.size = e, sh, size
+	s.end.init(sh.opts, nil, &sh.both.tail, &sh.both.head)
+	s.breaks = func(err error) error {
+		s.broken = err
+		s.detour.Or(defunct)
+		return err
+	}
+	s.rouse = func() { s.wakeSelf() }
+	s.gone = s.hasGone
+	s.roomy = func() bool { return int64(s.l.head.Load()-s.want) >= 0 }
+	s.notify = func() {}
+}
+
+// use makes lane i the one that this end is about to join.
+func (s *laneSender) use(i int) {
+	s.i, s.at, s.l = i, i, &s.s.lanes[i]
+	s.mine, s.place = &s.l.Presence, i
+	s.nap.word = &s.l.asleep
+}
+
+// join takes a lane, or the one that somebody holds in trust for this process.
+func (s *laneSender) join(ctx context.Context, trust robust.Trust, i int) error {
+	if trust != (robust.Trust{}) {
+		if i >= len(s.s.lanes) {
+			return fmt.Errorf("%w: lane %d", ErrCorrupt, i)
+		}
+		return s.take(ctx, trust, i)
+	}
+	return place(len(s.s.lanes), func(i int) *robust.Presence { return &s.s.lanes[i].Presence },
+		func(i int) error { return s.take(ctx, trust, i) })
+}
+
+func (s *laneSender) take(ctx context.Context, trust robust.Trust, i int) error {
+	s.use(i)
+	raiseTo(&s.s.h.usedLanes, uint32(i+1)) // before all else: see shared.seal
+	crashpoint.Hit("lane.raised")
+	return s.end.join(ctx, trust)
+}
+
+// begin reads where the lane stands, once this process has it.
+func (s *laneSender) begin() error {
+	s.l.asleep.Store(awake)
+	t, head := s.l.tail.Load(), s.l.head.Load()
+	tail := t &^ sealed
+	if tail-head > s.size || (tail|head)%recordUnit != 0 {
+		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
+	}
+	s.tail, s.limit = tail, head+s.size
+	if s.s.h.ended.Load() != 0 {
+		s.seal()
+	}
+	return nil
+}
+
+// seal seals this end's lane.
+func (s *laneSender) seal() {
+	if set(&s.l.tail, sealed) {
+		s.s.wakeAll()
+	}
+}
+
+// fits says whether there is room for need, as last seen, and the consumer that was
+// seen last is still there.
+func (s *laneSender) fits(need uint64) bool {
+	return need <= s.limit-s.tail && s.friend != nil && s.friend.Word.Load()&^robust.Waiters == s.friendWord
+}
+
+// room waits until there is room for need, which is at most the capacity.
+func (s *laneSender) room(ctx context.Context, need uint64, wait bool) error {
+	for w := (patience{}); ; {
+		if err := s.open(); err != nil {
+			return err
+		}
+		head := s.l.head.Load() // acquire: taken
+		s.heard.Acquire()
+		if s.tail-head > s.size {
+			return s.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, s.tail, head))
+		}
+		s.note(s.tail - head)
+		s.limit = head + s.size
+		if need <= s.limit-s.tail {
+			return nil
+		}
+		if !wait {
+			return ErrFull
+		}
+		s.want = s.tail + need - s.size
+		s.ready = s.roomy
+		s.l.wanted.Store(s.want)
+		if err := s.doze(ctx, &w, forRoom); err != nil {
+			return err
+		}
+	}
+}
+
+// open says whether something can be sent: the end is in order, the stream has not
+// ended, and somebody may receive it.
+func (s *laneSender) open() error {
+	switch {
+	case s.closed.Load():
+		return ErrClosed
+	case s.broken != nil:
+		return s.broken
+	case s.s.h.ended.Load() != 0:
+		return ErrClosed
+	}
+	return s.befriend()
+}
+
+// befriend finds a consumer that lives, if the one that was seen last does not.
+func (s *laneSender) befriend() error {
+	if s.friend != nil && s.friend.Word.Load()&^robust.Waiters == s.friendWord {
+		return nil
+	}
+	s.friend = nil
+	used := s.s.usedSeats()
+	for x := range used {
+		w := used[x].Word.Load() &^ robust.Waiters
+		if robust.StateOf(w) == robust.Present {
+			s.friend, s.friendWord = &used[x], w
+			return nil
+		}
+	}
+	if s.patient {
+		return nil
+	}
+	switch c := s.s.consumers(); {
+	case c.present || !c.came:
+		return nil
+	case c.dead:
+		return errConsumerDied
+	}
+	return ErrNoConsumer
+}
+
+// doze waits as wait does, in lane's way.
+func (s *laneSender) doze(ctx context.Context, w *patience, what uint32) error {
+	s.l.waits.StoreRelaxed(s.l.waits.Load() + 1)
+	var friend *robust.Presence
+	if s.friend != nil {
+		friend = &s.friend.Presence
+	}
+	err := s.wait(ctx, &s.nap, w, what, s.ready, s.notify, friend, s.gone)
+	if errors.Is(err, ErrTruncated) {
+		return s.breaks(err)
+	}
+	return err
+}
+
+// hasGone is what the look asks about a sleeping producer.
+func (s *laneSender) hasGone() bool {
+	if s.s.h.ended.Load() != 0 || int64(s.l.head.Load()-s.l.wanted.Load()) >= 0 || s.l.asleep.Load() == forExtent {
+		return true
+	}
+	return false
+}
+
+func (s *laneSender) wakeSelf() {
+	if s.l != nil {
+		s.l.asleep.Store(awake)
+		futex.WakeAll(&s.l.asleep)
+	}
+}
+
+// note keeps the most that was seen waiting.
+func (s *laneSender) note(used uint64) {
+	if used > s.l.high.Load() {
+		s.l.high.StoreRelaxed(used)
+	}
+}
+
+// publish publishes everything up to tail, n messages of so many bytes. ErrClosed:
+// the stream has been ended, and nothing was published.
+//
+// release: published. Pairs with "acquire: published" in laneReceiver.
+func (s *laneSender) publish(tail, n, bytes uint64) error {
+	s.told.ReleaseMerge()
+	if !s.l.tail.CompareAndSwap(s.tail, tail) {
+		if s.l.tail.Load() == s.tail|sealed {
+			return ErrClosed
+		}
+		return s.breaks(fmt.Errorf("%w: somebody has moved the tail", ErrCorrupt))
+	}
+	crashpoint.Hit("lane.published")
+	s.tail = tail
+	s.l.messages.StoreRelaxed(s.l.messages.Load() + n)
+	s.l.bytes.StoreRelaxed(s.l.bytes.Load() + bytes)
+	if s.s.h.sleepers.Load() != 0 && s.s.wakeOne(s.at) {
+		s.at++
+		s.l.wakes.StoreRelaxed(s.l.wakes.Load() + 1)
+	}
+	return nil
+}

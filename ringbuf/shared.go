@@ -1,0 +1,206 @@
+package ringbuf
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
+)
+
+// Many ends. Each producer has a lane and each consumer a seat. A producer is the
+// only writer of its lane, and publishes by one CAS of the lane's tail, which fails
+// only if the stream has been ended; it claims nothing, so a producer that is killed
+// or stopped anywhere leaves nothing to skip. A consumer takes from any lane, by one
+// CAS: of the lane's head after it has copied a small message out, or of the state of
+// an extent (extent.go). The order is that of the lane: messages of one producer are
+// received in order, those of several in any.
+//
+//	lane_sender.go    a producer: joining, room, publishing, waiting
+//	lane_receiver.go  a consumer: what is published where, taking, the end
+//	lane_wait.go      who sleeps, who wakes whom
+//	lane_held.go      what consumers hold, and what becomes of it when they die
+//
+// The state of a peer is read from its presence. That nobody is left is a statement
+// about many words, so they are collected twice (quiet).
+
+// shared is a ring or channel for many ends, as one process has it mapped.
+type shared struct {
+	h     *sharedHeader
+	seats []seat
+	lanes []lane
+	bytes []byte
+	file  *os.File
+	geo   geometry
+	opts  Options
+	both  *handOver
+}
+
+// sharedOf lays a ring or channel of that geometry over b.
+func sharedOf(b []byte, f *os.File, g geometry, o Options) *shared {
+	h := sharedHeaderOf(b)
+	return &shared{
+		h: h, bytes: b, file: f, geo: g, opts: o, both: handOverOf(h.object[:]),
+		seats: slotsOf[seat](b[sharedHead:], g.seats),
+		lanes: slotsOf[lane](b[sharedHead+g.seats*seatSize:], g.lanes),
+	}
+}
+
+// options are what the creator writes behind the object's header.
+func (o Options) header() []byte {
+	var flags uint32
+	if o.Redeliver {
+		flags = flagRedeliver
+	}
+	var b []byte
+	for _, v := range []uint32{uint32(o.Strategy), uint32(o.OnPeerDeath), uint32(o.Mode), flags, uint32(o.Producers), uint32(o.Consumers)} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+// usedLanes and usedSeats are what was ever used; whoever scans looks no further.
+func (s *shared) usedLanes() []lane { return s.lanes[:min(s.h.usedLanes.Load(), uint32(len(s.lanes)))] }
+func (s *shared) usedSeats() []seat { return s.seats[:min(s.h.usedSeats.Load(), uint32(len(s.seats)))] }
+
+// raiseTo makes w at least n.
+func raiseTo(w *mem.Uint32, n uint32) {
+	for v := w.Load(); v < n; v = w.Load() {
+		if w.CompareAndSwap(v, n) {
+			return
+		}
+	}
+}
+
+// place finds one of n roles for a process that joins. try joins the i-th, and
+// returns ErrBusy if somebody has it. First come those whose holder has died and can
+// do nothing any more, then the vacant ones, then those of the dying.
+func place(n int, at func(i int) *robust.Presence, try func(i int) error) error {
+	for _, wanted := range []func(p *robust.Presence, w uint32) bool{
+		func(p *robust.Presence, w uint32) bool { return robust.StateOf(w) == robust.Dead && p.Gone() },
+		func(_ *robust.Presence, w uint32) bool { return robust.StateOf(w) == robust.Vacant },
+		func(p *robust.Presence, w uint32) bool { return robust.StateOf(w) == robust.Dead || p.CheckOwner() },
+	} {
+		for i := range n {
+			if p := at(i); wanted(p, p.Word.Load()) {
+				if err := try(i); !errors.Is(err, ErrBusy) {
+					return err
+				}
+			}
+		}
+	}
+	if n == 1 {
+		return ErrBusy
+	}
+	return fmt.Errorf("%w: %d", ErrTooManyProcesses, n)
+}
+
+// crowd is what was seen of many presences.
+type crowd struct {
+	present bool // somebody takes part
+	came    bool // somebody ever did
+	dead    bool // somebody who did has died
+	dying   bool // and may still be doing something
+}
+
+// look reads a presence. It returns something that differs if anybody came or went
+// between two looks.
+func (c *crowd) look(p *robust.Presence) uint64 {
+	arrivals, w := p.Arrivals.Load(), p.Word.Load()&^robust.Waiters
+	switch robust.StateOf(w) {
+	case robust.Present:
+		c.present, c.came = true, true
+	case robust.Dead:
+		c.dead, c.came = true, true
+		c.dying = c.dying || !p.Gone()
+	case robust.Vacant:
+		c.came = c.came || arrivals != 0
+	}
+	return uint64(arrivals)<<32 | uint64(w)
+}
+
+// quiet says who takes part. If it says nobody, then there was an instant at which
+// nobody did.
+func quiet(n func() int, at func(i int) *robust.Presence) crowd {
+	for {
+		var first, second crowd
+		var before, after uint64
+		count := n()
+		for i := range count {
+			before = before*0x9e3779b97f4a7c15 + first.look(at(i))
+		}
+		if first.present {
+			return first
+		}
+		for i := range count {
+			after = after*0x9e3779b97f4a7c15 + second.look(at(i))
+		}
+		if before == after && count == n() {
+			return second
+		}
+	}
+}
+
+func (s *shared) producers() crowd {
+	return quiet(func() int { return len(s.usedLanes()) }, func(i int) *robust.Presence { return &s.lanes[i].Presence })
+}
+
+func (s *shared) consumers() crowd {
+	return quiet(func() int { return len(s.usedSeats()) }, func(i int) *robust.Presence { return &s.seats[i].Presence })
+}
+
+// endStream is CloseSend: it seals all lanes, so that nothing is published any more,
+// and wakes everybody. Who dies in it leaves the rest to the receivers.
+func (s *shared) endStream() {
+	s.both.tail.ReleaseMerge()
+	s.h.ended.Store(1)
+	crashpoint.Hit("shared.ended")
+	s.seal()
+	s.wakeAll()
+}
+
+// seal ends every lane. A producer that joins later raises usedLanes first and then
+// reads ended: either it sees that, or its lane is sealed here.
+func (s *shared) seal() {
+	for i := range s.usedLanes() {
+		l := &s.lanes[i]
+		for {
+			t := l.tail.Load()
+			if t&sealed != 0 || l.tail.CompareAndSwap(t, t|sealed) {
+				break
+			}
+		}
+		if l.asleep.Load() != awake {
+			_ = futex.WakeClear(&l.asleep)
+		}
+	}
+}
+
+// stats of all lanes together.
+func (s *shared) stats() (st Stats) {
+	_ = guard(func() error {
+		for i := range s.usedLanes() {
+			l := &s.lanes[i]
+			head := l.head.Load()
+			tail := l.tail.Load() &^ sealed
+			st.Sent += tail
+			st.Received += head
+			st.Used += int(min(tail-head, uint64(s.geo.capacity)*8))
+		}
+		st.Ended = s.h.ended.Load() != 0
+		return nil
+	})
+	return st
+}
+
+func contextEnded(ctx context.Context, closed bool) error {
+	if closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
