@@ -10,8 +10,9 @@ import (
 // laneConsumer is the receiving end of a Ring with many ends.
 type laneConsumer struct {
 	laneReceiver
-	max     uint64
 	scratch []byte // of Next: messages that are copied
+
+	data [][]byte // the lanes' records
 
 	held  held // the extent of the message that was received in place
 	out   bool // Next has handed a message out
@@ -21,8 +22,11 @@ type laneConsumer struct {
 
 func (c *laneConsumer) init(e *end, s *shared) {
 	c.laneReceiver.init(e, s)
-	c.max = uint64(s.opts.MaxMessage)
 	c.batch = 1
+	size := s.geo.capacity
+	for i := range s.lanes {
+		c.data = append(c.data, s.bytes[s.geo.at(i)+s.geo.slots:][:size:size])
+	}
 	c.resign = c.giveBack
 }
 
@@ -102,8 +106,8 @@ type parsed struct {
 // parse reads the record at at, behind a filler if there is one, and returns where it
 // ends; 0 if the head has moved meanwhile.
 func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64, err error) {
-	size := uint64(c.s.geo.capacity)
-	data := c.s.bytes[c.s.geo.at(i)+c.s.geo.slots:][:size:size]
+	data := c.data[i]
+	size := uint64(len(data))
 	word := wordAt(data[at&(size-1):]).Load()
 	if word&kindMask == kindFiller {
 		if n := word &^ kindMask; n == size-at&(size-1) && n < tail-at {
@@ -130,6 +134,37 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 		return r, 0, fmt.Errorf("%w: record %x at %d of lane %d", ErrCorrupt, word, at, i)
 	}
 	return r, end, nil
+}
+
+// dart receives the next message of the lane at hand, if it is in a record and
+// nothing is in the way: the common case of receive.
+func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
+	if c.detour.Load() != special || c.out || c.burst >= burstMost || c.s.opts.Redeliver {
+		return buf, false
+	}
+	l, data := &c.s.lanes[c.at], c.data[c.at]
+	head, tail := l.head.Load(), c.tails[c.at]
+	if int64(tail-head) <= 0 {
+		tail = l.tail.Load() &^ sealed // acquire: published
+		c.heard.Acquire()
+		c.tails[c.at] = tail
+	}
+	if tail == head { // the lane's memory may not even be allocated
+		return buf, false
+	}
+	at := head & uint64(len(data)-1)
+	room := min(tail-head, uint64(len(data))-at)
+	n := wordAt(data[at:]).Load()
+	if tail-head > uint64(len(data)) || n > inlineMost || recordSize(n) > room {
+		return buf, false
+	}
+	buf = appendTo(buf, data[at+recordHeader:at+recordHeader+n])
+	if !c.taken(c.at, head, head+recordSize(n)) {
+		return buf, false
+	}
+	c.again = false
+	c.received(1, n)
+	return buf, true
 }
 
 // receive receives the next message, waiting for it as long as ctx allows.
@@ -206,6 +241,10 @@ func (c *laneConsumer) dropHeld() {
 // recv is Consumer.Recv.
 func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	c.enter()
+	if b, ok := c.dart(buf); ok {
+		c.leave()
+		return b, nil
+	}
 	buf, found, err := c.receive(ctx, buf, wait)
 	switch found {
 	case inExtent:
