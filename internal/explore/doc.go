@@ -17,6 +17,11 @@
 // process can move; Report.Looks says how many schedules needed it, which has to
 // be none where nobody dies: else a wake was lost.
 //
+// Larger worlds need help. Model.Switches bounds how often a process is interrupted;
+// World.Quiet and Proc.Atomically take steps away where nobody can tell; Proc.Forget,
+// Pure and Forgetting let more schedules meet; Proc.Rest keeps a process alive whose
+// end would hide a lost wake.
+//
 // What it does not see: memory is sequentially consistent; plain copies between
 // two steps are one step with the access before; a process has one thread, and
 // is gone when it is marked; sleepers wake for a reason.

@@ -50,10 +50,13 @@ func (r *run) quietly(p *Proc, fn func() bool) bool {
 // the caller to sleep; the caller moves again.
 func (r *run) Sleep(ctx context.Context, words []futex.Word, gone func() bool) error {
 	p := r.moving
+	if p.atomic {
+		p.Fail("sleeps where it said that it would not")
+	}
 	r.before()
-	if ctx != nil && ctx.Err() != nil {
+	if err := ended(ctx); err != nil {
 		r.after(2, "does not sleep: its context has ended")
-		return ctx.Err()
+		return err
 	}
 	p.sleep = sleep{ctx: ctx, words: words, gone: gone}
 	if r.quietly(p, p.sleep.changed) {
@@ -63,10 +66,7 @@ func (r *run) Sleep(ctx context.Context, words []futex.Word, gone func() bool) e
 	r.after(0, "falls asleep on %s", wordList{r, words})
 	p.state = asleep
 	r.before()
-	var err error
-	if ctx != nil {
-		err = ctx.Err()
-	}
+	err := ended(ctx)
 	if err != nil {
 		r.after(2, "wakes: its context has ended")
 	} else {
@@ -90,6 +90,11 @@ func (r *run) Wake(w *mem.Uint32, n int) int {
 
 // WakeClear implements futex.Kernel.
 func (r *run) WakeClear(w *mem.Uint32) {
+	if r.moving == nil {
+		w.Store(0)
+		r.wake(w, 1)
+		return
+	}
 	r.before()
 	p := r.moving
 	r.note("P%d clears %s and wakes one", p.ID, word{r, w})

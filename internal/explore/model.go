@@ -17,6 +17,13 @@ type Model struct {
 	MaxSteps int          // of one schedule; more are a livelock; 0 is 500
 	Setup    func(*World) // makes the world of one schedule
 
+	// Switches, if not 0, bounds the exploration: so many times at most (negative: never)
+	// may the next step be another's although who made the last one could go on (Musuvathi and
+	// Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded
+	// Programs", PLDI 2007). Switches away from who sleeps, rests, ends or dies are
+	// free, and deaths come anywhere. Few errors need more than two.
+	Switches int
+
 	// NoMerge explores what follows from equal states each time again.
 	NoMerge bool
 }
@@ -52,6 +59,17 @@ func (w *World) Go(program func(p *Proc)) *Proc {
 // carry.
 func (w *World) Robust(cells ...*mem.Uint32) { w.cells = append(w.cells, cells...) }
 
+// Quiet names words that no two processes contend for: one alone uses them, or
+// nobody writes them any more once all programs stand before their first step. An
+// access to one is part of the step before it. A process that breaks the promise is
+// a violation.
+func (w *World) Quiet(words ...any) {
+	for _, x := range words {
+		off, _ := w.run.offset(x)
+		w.run.quiet[off/4].named = true
+	}
+}
+
 // Deaths returns how many processes have died so far.
 func (w *World) Deaths() int { return w.run.deaths }
 
@@ -71,6 +89,7 @@ type Proc struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	atomic bool // in Atomically
 	sleep  sleep
 	until  func() bool
 	locals map[*robust.Anchor]robust.Local
@@ -82,6 +101,7 @@ const (
 	ready   state = iota
 	asleep        // in a futex call
 	waiting       // in Until
+	resting       // in Rest
 	done
 	dead
 )
@@ -119,6 +139,24 @@ func (p *Proc) Step() {
 	p.run.after(0, "steps")
 }
 
+// Atomically runs fn, which does not sleep, as part of the step before it, or, at the
+// beginning of a program, before anybody moves: what the model is not about.
+func (p *Proc) Atomically(fn func()) {
+	p.atomic = true
+	fn()
+	p.atomic = false
+}
+
+// Rest ends the program, but not the process: it lives on, and may die, until all
+// others have ended or rest too. (The end of a process wakes who sleeps on its robust
+// words, which would hide that nobody else did.) It does not return.
+func (p *Proc) Rest() {
+	p.state = resting
+	p.learnt = 0
+	p.run.note("P%d rests", p.ID)
+	p.run.before()
+}
+
 // Until waits until cond, a function of the shared memory and of which processes
 // have ended, holds.
 func (p *Proc) Until(cond func() bool) {
@@ -135,6 +173,45 @@ func (p *Proc) Forget(values ...uint64) {
 	for _, v := range values {
 		p.learn(v)
 	}
+}
+
+// Pure runs fn, and remembers only what it returns. Nothing else in the process may
+// depend on what fn reads. It lets more schedules meet.
+func (p *Proc) Pure(fn func() bool) bool {
+	learnt := p.learnt
+	v := fn()
+	p.learnt = learnt
+	if v {
+		p.learn(1)
+	}
+	return v
+}
+
+// Forgetting returns a context that never ends. When code asks for its state,
+// outside of a sleep, the process does what Forget does, with known's values.
+func (p *Proc) Forgetting(known func() []uint64) context.Context {
+	return &forgetting{context.Background(), p, known}
+}
+
+type forgetting struct {
+	context.Context
+	p     *Proc
+	known func() []uint64
+}
+
+func (c *forgetting) Err() error {
+	if v := c.known(); v != nil {
+		c.p.Forget(v...)
+	}
+	return nil
+}
+
+// ended returns the error of a sleeper's context.
+func ended(ctx context.Context) error {
+	if _, ok := ctx.(*forgetting); ok || ctx == nil {
+		return nil
+	}
+	return ctx.Err()
 }
 
 // Fail ends the schedule as a violation.

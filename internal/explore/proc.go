@@ -52,7 +52,7 @@ func (p *Proc) canMove() bool {
 	case ready:
 		return true
 	case asleep:
-		return p.sleep.woken || p.sleep.ctx != nil && p.sleep.ctx.Err() != nil
+		return p.sleep.woken || ended(p.sleep.ctx) != nil
 	case waiting:
 		return p.until()
 	}
@@ -63,13 +63,16 @@ func (p *Proc) canMove() bool {
 func (p *Proc) die() {
 	p.state = dead
 	p.run.note("P%d is killed", p.ID)
+	for i := range p.run.quiet {
+		p.run.quiet[i].left(p)
+	}
 	p.run.markCells(p)
 }
 
 // Before implements mem.Observer. A process's private words are nobody else's
 // business.
 func (r *run) Before(w any) {
-	if r.moving != nil && r.shared(w) {
+	if off, shared := r.offset(w); r.moving != nil && shared && !r.quiet[off/4].named {
 		r.before()
 	}
 }
@@ -78,8 +81,8 @@ func (r *run) Before(w any) {
 func (r *run) before() {
 	p := r.moving
 	switch {
-	case p == nil:
-		return // the explorer itself is at work
+	case p == nil || p.atomic:
+		return // the explorer itself is at work, or this is no step
 	case r.over:
 		panic(abandoned{})
 	}
@@ -90,8 +93,12 @@ func (r *run) before() {
 
 // After implements mem.Observer: the step was made.
 func (r *run) After(op string, w any, learnt uint64) {
-	if r.moving == nil || !r.shared(w) {
+	off, shared := r.offset(w)
+	if r.moving == nil || !shared {
 		return
+	}
+	if q := &r.quiet[off/4]; q.named && r.begun && !q.use(r.moving, op != "load") {
+		r.violate("P%d %ss [%d], which is not quiet", r.moving.ID, op, off)
 	}
 	if r.trace != nil {
 		switch {
@@ -105,6 +112,28 @@ func (r *run) After(op string, w any, learnt uint64) {
 		r.note("P%d %s %s", r.moving.ID, op, word{r, w})
 	}
 	r.moving.learn(learnt)
+}
+
+// quietWord is a word of the shared memory, which may be quiet.
+type quietWord struct {
+	named         bool
+	used, written uint16 // by whom
+}
+
+// use notes who uses a quiet word, and says whether that is all right.
+func (q *quietWord) use(p *Proc, writes bool) bool {
+	me := uint16(1) << p.ID
+	q.used |= me
+	if writes {
+		q.written |= me
+	}
+	return q.written == 0 || q.used == q.written && q.used&(q.used-1) == 0
+}
+
+// left forgets the uses of a process that will make none any more.
+func (q *quietWord) left(p *Proc) {
+	q.used &^= 1 << p.ID
+	q.written &^= 1 << p.ID
 }
 
 // after notes what the moving process did, and what it learnt.

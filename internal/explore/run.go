@@ -17,7 +17,10 @@ type run struct {
 	over   bool
 	steps  int
 	deaths int
+	last   *Proc // who made the last step
+	turns  int   // how often somebody else did although last could have gone on
 	looked bool
+	begun  bool // all programs stand before their first step
 	bad    string
 	trace  *[]string
 }
@@ -37,16 +40,17 @@ func (r *run) play() {
 			if p.cancel != nil {
 				p.cancel()
 			}
-			r.moving = p
+			r.moving, r.acting = p, p // deferred functions may ask who they are
 			p.stop()
 		}
-		r.moving = nil
+		r.moving, r.acting = nil, nil
 	}()
 	r.model.Setup(r.world)
 	// What comes before its first step is nobody's business.
 	for _, p := range r.world.procs {
 		p.resume()
 	}
+	r.begun = true
 	for {
 		if r.world.Invariant != nil && r.bad == "" {
 			if err := r.world.Invariant(); err != nil {
@@ -98,6 +102,12 @@ func (r *run) make(m move) {
 		r.deaths++
 		m.p.die()
 	default:
+		if m.p != r.last {
+			if r.last != nil && r.last.canMove() {
+				r.turns++
+			}
+			r.last = m.p
+		}
 		m.p.resume()
 	}
 }
@@ -105,12 +115,16 @@ func (r *run) make(m move) {
 // moves returns what may happen next; ended says that everybody has.
 func (r *run) moves() (moves []move, ended bool) {
 	moves, ended = r.possible[:0], true
+	last := r.last != nil && r.last.canMove()
+	bound := last && r.model.Switches != 0 && r.turns >= r.model.Switches
 	for _, p := range r.world.procs {
 		if p.Ended() {
 			continue
 		}
-		ended = false
-		if p.canMove() {
+		if p.state != resting {
+			ended = false
+		}
+		if p.canMove() && !(bound && p != r.last) {
 			moves = append(moves, move{p: p})
 		}
 	}
@@ -120,7 +134,7 @@ func (r *run) moves() (moves []move, ended bool) {
 		}
 		moves = append(moves, move{})
 	}
-	if r.deaths < r.model.Deaths {
+	if r.deaths < r.model.Deaths && !ended {
 		for _, p := range r.world.procs {
 			if !p.Ended() && !p.Immortal {
 				moves = append(moves, move{p, true})
@@ -171,12 +185,19 @@ func (r *run) meets() bool {
 			b = binary.LittleEndian.AppendUint64(b, p.learnt)
 		}
 	}
+	turns := 0
+	if r.model.Switches != 0 {
+		turns = r.turns
+		if r.last != nil && r.last.canMove() {
+			b = append(b, byte(r.last.ID))
+		}
+	}
 	r.key = b
 	k := key{maphash.Bytes(r.seeds[0], b), maphash.Bytes(r.seeds[1], b)}
-	if _, ok := r.seen[k]; ok {
+	if seen, ok := r.seen[k]; ok && int(seen) <= turns {
 		return !r.model.NoMerge
 	}
-	r.seen[k] = struct{}{}
+	r.seen[k] = uint16(turns)
 	return false
 }
 

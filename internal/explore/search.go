@@ -46,10 +46,11 @@ type search struct {
 	model    Model
 	maxSteps int
 	mem      []byte
-	seen     map[key]struct{}
+	seen     map[key]uint16 // the states, and after how few turns each was met
 	seeds    [2]maphash.Seed
-	key      []byte // scratch
-	possible []move // scratch
+	quiet    []quietWord // one for each four bytes of mem
+	key      []byte      // scratch
+	possible []move      // scratch
 
 	path []decision
 	at   int // how many of them the current schedule has taken
@@ -97,7 +98,8 @@ func Run(m Model) Report {
 		model:    m,
 		maxSteps: m.MaxSteps,
 		mem:      newMemory(m.Memory),
-		seen:     make(map[key]struct{}),
+		quiet:    make([]quietWord, m.Memory/4),
+		seen:     make(map[key]uint16),
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
 	if s.maxSteps == 0 {
@@ -128,6 +130,7 @@ func Run(m Model) Report {
 // there.
 func (s *search) play(trace *[]string) *run {
 	clear(s.mem)
+	clear(s.quiet)
 	s.at = 0
 	r := &run{search: s, trace: trace}
 	r.world = &World{run: r, mem: s.mem}
