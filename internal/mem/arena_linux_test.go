@@ -58,10 +58,11 @@ func TestShadowBounds(t *testing.T) {
 // faults instead of meeting another mapping's.
 func TestRingShadow(t *testing.T) {
 	needArena(t)
-	m, err := MapRing(newFile(t, 3*page), page, 2*page, Options{})
+	m, err := MapRing(newFile(t, 4*page), page, 2*page, page, Options{})
 	b := mapped(t, m, err).Bytes()
 	require.False(t, faults(func() { *(*byte)(Shadow(unsafe.Pointer(&b[page-1]))) = 1 }))
 	require.True(t, faults(func() { *(*byte)(Shadow(unsafe.Pointer(&b[page]))) = 1 }))
+	require.True(t, faults(func() { *(*byte)(Shadow(unsafe.Pointer(&b[5*page]))) = 1 }))
 }
 
 // A closed range comes back last, so that a late access through an old slice
@@ -173,7 +174,7 @@ var _ = testproc.Helper("limited", func(c *testproc.Child) {
 	f := memfd(c, 3*page)
 	m, err := Map(f, 3*page, Options{})
 	require.NoError(c, err)
-	ring, err := MapRing(f, page, 2*page, Options{})
+	ring, err := MapRing(f, page, 2*page, 0, Options{})
 	require.NoError(c, err)
 	a, b := m.Bytes(), ring.Bytes()
 	copy(b[3*page-2:], "wrap")

@@ -15,7 +15,7 @@ type Options struct {
 	Truncatable bool
 }
 
-// Mapping is a file, or the head and the twice mapped rest of one, in memory.
+// Mapping is a file, or one of which a part is mapped twice (MapRing), in memory.
 type Mapping struct {
 	bytes  []byte
 	opts   Options

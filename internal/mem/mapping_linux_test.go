@@ -111,7 +111,7 @@ func TestReadOnly(t *testing.T) {
 func TestMapRing(t *testing.T) {
 	const head, data = page, 2 * page
 	f := newFile(t, head+data)
-	m, err := MapRing(f, head, data, Options{})
+	m, err := MapRing(f, head, data, 0, Options{})
 	b := mapped(t, m, err).Bytes()
 	require.Len(t, b, head+2*data)
 	copy(b[:head], "head")
@@ -135,10 +135,39 @@ func TestMapRing(t *testing.T) {
 	require.Zero(t, b[head+data], "zero memory is not doubly mapped")
 }
 
-func TestMapRingReadOnly(t *testing.T) {
-	m, err := MapRing(newFile(t, 3*page), page, 2*page, Options{ReadOnly: true})
+// What follows the data in the file lies behind its second copy, and nothing
+// behind that.
+func TestMapRingWithMore(t *testing.T) {
+	const head, data, more = page, 2 * page, 3 * page
+	f := newFile(t, head+data+more)
+	m, err := MapRing(f, head, data, more, Options{})
 	b := mapped(t, m, err).Bytes()
-	for _, i := range []int{0, page, 3*page - 1, 3 * page, 5*page - 1} {
+	require.Len(t, b, head+2*data+more)
+	behind := b[head+2*data:]
+	copy(b[head+2*data-4:], "ringmore")
+	require.Equal(t, "ring", string(b[head+data-4:head+data]))
+	require.Equal(t, "more", string(behind[:4]))
+	require.Equal(t, make([]byte, 4), b[head:head+4], "the data does not go on in what follows it")
+	got := make([]byte, 8)
+	_, err = f.ReadAt(got, head+data-4)
+	require.NoError(t, err)
+	require.Equal(t, "ringmore", string(got))
+	behind[more-1] = 9
+	_, err = f.ReadAt(got[:1], head+data+more-1)
+	require.NoError(t, err)
+	require.EqualValues(t, 9, got[0])
+	beyond := unsafe.Slice(&b[0], len(b)+page)
+	var x byte
+	require.True(t, faults(func() { x = beyond[len(b)] }), "an overrun met memory: %d", x)
+
+	require.NoError(t, m.Close())
+	require.Equal(t, make([]byte, len(b)), b)
+}
+
+func TestMapRingReadOnly(t *testing.T) {
+	m, err := MapRing(newFile(t, 4*page), page, 2*page, page, Options{ReadOnly: true})
+	b := mapped(t, m, err).Bytes()
+	for _, i := range []int{0, page, 3*page - 1, 3 * page, 5*page - 1, 5 * page, 6*page - 1} {
 		require.True(t, faults(func() { b[i] = 1 }), "byte %d", i)
 	}
 }
@@ -150,8 +179,11 @@ func TestCannotMap(t *testing.T) {
 		_, err := Map(f, size, Options{})
 		require.Error(t, err, "size %d", size)
 	}
-	for _, r := range [][2]int{{1, page}, {page, 1}, {page, page - 8}, {page, 0}, {page, -page}, {page, 1 << 61}, {0, 0}, {page, 1 << 62}, {-page, page}} {
-		_, err := MapRing(f, r[0], r[1], Options{})
+	for _, r := range [][3]int{
+		{1, page}, {page, 1}, {page, page - 8}, {page, 0}, {page, -page}, {page, 1 << 61}, {0, 0}, {page, 1 << 62}, {-page, page},
+		{page, page, 1}, {page, page, page - 8}, {page, page, -page}, {page, page, 1 << 61}, {page, page, 1 << 62},
+	} {
+		_, err := MapRing(f, r[0], r[1], r[2], Options{})
 		require.Error(t, err, "ring %v", r)
 	}
 	closed := memfd(t, page)

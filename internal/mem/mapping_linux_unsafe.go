@@ -26,18 +26,23 @@ func Map(f *os.File, size int, o Options) (*Mapping, error) {
 
 // MapRing maps the first head bytes of f, then its following data bytes
 // twice, back to back: a message that begins anywhere in the first copy is
-// contiguous. head and data must be multiples of the page size. Only the head
-// has a shadow.
-func MapRing(f *os.File, head, data int, o Options) (*Mapping, error) {
-	if (uintptr(head)|uintptr(data))&pageMask() != 0 {
-		return nil, fmt.Errorf("map ring: head %d and data %d must be multiples of the page size", head, data)
+// contiguous. Behind them it maps the more bytes that follow in f, of which there
+// may be none. All three must be multiples of the page size. Only the head has a
+// shadow.
+func MapRing(f *os.File, head, data, more int, o Options) (*Mapping, error) {
+	if (uintptr(head)|uintptr(data)|uintptr(more))&pageMask() != 0 || more < 0 {
+		return nil, fmt.Errorf("map ring: head %d, data %d and more %d must be multiples of the page size", head, data, more)
 	}
-	whole := uintptr(head) + 2*uintptr(data)
+	whole := uintptr(head) + 2*uintptr(data) + uintptr(more)
 	return place(o, whole, whole, uintptr(head), func(at unsafe.Pointer) error {
 		if err := mapAt(f, 0, head+data, o, at); err != nil {
 			return err
 		}
-		return mapAt(f, int64(head), data, o, unsafe.Add(at, head+data))
+		at = unsafe.Add(at, head+data)
+		if err := mapAt(f, int64(head), data, o, at); err != nil || more == 0 {
+			return err
+		}
+		return mapAt(f, int64(head+data), more, o, unsafe.Add(at, data))
 	})
 }
 

@@ -17,6 +17,6 @@ func mappedLitmusWords(t *testing.T) *litmusWords {
 func TestMapIsUnsupported(t *testing.T) {
 	_, err := Map(nil, 1, Options{})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = MapRing(nil, 1, 1, Options{})
+	_, err = MapRing(nil, 1, 1, 1, Options{})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }

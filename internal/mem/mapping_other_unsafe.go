@@ -16,7 +16,9 @@ func unsupported() error { return fmt.Errorf("map: %w on %s", errors.ErrUnsuppor
 func Map(f *os.File, size int, o Options) (*Mapping, error) { return nil, unsupported() }
 
 // MapRing is not available on this system.
-func MapRing(f *os.File, head, data int, o Options) (*Mapping, error) { return nil, unsupported() }
+func MapRing(f *os.File, head, data, more int, o Options) (*Mapping, error) {
+	return nil, unsupported()
+}
 
 // Close does nothing: there are no mappings on this system.
 func (m *Mapping) Close() error { return nil }

@@ -13,8 +13,11 @@ import (
 
 // Allocate gives n bytes of the file from off on memory, all of them now: with a
 // hole, running out of memory later would be a SIGBUS at some store. What is
-// there stays. After an error, ErrNoSpace or ErrSize, some may be allocated.
-func Allocate(f *os.File, off, n int64) error { return allocate(int(f.Fd()), off, n) }
+// there stays, and so does the size of the file: one that was truncated is not made
+// whole. After an error, ErrNoSpace or ErrSize, some may be allocated.
+func Allocate(f *os.File, off, n int64) error {
+	return allocate(int(f.Fd()), off, n, unix.FALLOC_FL_KEEP_SIZE)
+}
 
 // Punch gives the memory of n bytes of the file from off on back to the system.
 // They read as zeros. off and n must be multiples of the page size.
@@ -30,7 +33,7 @@ func Punch(f *os.File, off, n int64) error {
 	}
 }
 
-func allocate(fd int, off, size int64) error {
+func allocate(fd int, off, size int64, mode uint32) error {
 	if err := room(fd, size); err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func allocate(fd int, off, size int64) error {
 	const step = 16 << 20
 	for end := off + size; off < end; {
 		n := min(step, end-off)
-		err := unix.Fallocate(fd, 0, off, n)
+		err := unix.Fallocate(fd, mode, off, n)
 		switch {
 		case err == nil:
 			off += n

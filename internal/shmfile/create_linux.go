@@ -143,7 +143,7 @@ func prepare(f *os.File, size int64, o Options) error {
 			return fmt.Errorf("%w: %d: %w", ErrSize, size, err)
 		}
 	}
-	if err := allocate(int(f.Fd()), 0, now); err != nil {
+	if err := allocate(int(f.Fd()), 0, now, 0); err != nil {
 		return err
 	}
 	crashpoint.Hit("shmfile/create-sized")

@@ -162,5 +162,10 @@ func TestAllocatedInPart(t *testing.T) {
 		require.Equal(t, "hello", read(t, f, 5))
 		require.ErrorIs(t, shmfile.Allocate(f, 0, 1<<50), shmfile.ErrNoSpace)
 		require.Error(t, shmfile.Punch(f, 0, -1))
+		if name != "" {
+			require.NoError(t, f.Truncate(1<<20))
+			require.NoError(t, shmfile.Allocate(f, 1<<29, 1<<20))
+			require.Equal(t, int64(1<<20), size(t, f), "a truncated file was made whole")
+		}
 	}
 }

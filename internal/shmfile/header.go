@@ -17,9 +17,10 @@ const (
 	KindArray                  // shm.Array
 	KindRing                   // ringbuf.Ring
 	KindChan                   // ringbuf.Chan
+	KindCalls                  // ringbuf.Serve, ringbuf.Client
 )
 
-var kindNames = [...]string{KindObject: "object", KindValue: "value", KindArray: "array", KindRing: "ring", KindChan: "channel"}
+var kindNames = [...]string{KindObject: "object", KindValue: "value", KindArray: "array", KindRing: "ring", KindChan: "channel", KindCalls: "calls"}
 
 func (k Kind) String() string {
 	if k == 0 || int64(k) >= int64(len(kindNames)) {
