@@ -1,0 +1,286 @@
+package ringbuf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/testproc"
+)
+
+// callTolerated says whether a call among dying and stopped processes may end so.
+func callTolerated(err error) bool {
+	return errors.Is(err, ErrPeerDied) || errors.Is(err, ErrNoServer) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// Makes calls of all kinds, more at a time than there are slots, and leaves.
+var _ = testproc.Helper("call.walker", func(c *testproc.Child) {
+	client, err := Dial(context.Background(), c.Args[0], &DialOptions{Wait: true})
+	require.NoError(c, err)
+	call := func(patience time.Duration, request []byte) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		reply, err := client.Call(ctx, request)
+		if err == nil && !bytes.Equal(reply, callAnswer(request)) {
+			err = errors.New("another reply")
+		}
+		var failed *CallError // a server that leaves ends the handler of a call that stays
+		if err != nil && !callTolerated(err) && !errors.As(err, &failed) {
+			require.NoError(c, err)
+		}
+	}
+	call(150*time.Millisecond, []byte("stay"))
+	call(time.Second, []byte("ab"))
+	time.Sleep(time.Millisecond) // sleep: so that the server sleeps, and has to be woken
+	var wg sync.WaitGroup
+	for range callWalkOptions.Workers {
+		wg.Go(func() { call(120*time.Millisecond, []byte("stay")) })
+	}
+	time.Sleep(20 * time.Millisecond) // sleep: so that these find no worker, and give up
+	for range callSlots - callWalkOptions.Workers {
+		wg.Go(func() { call(30*time.Millisecond, []byte("stay")) })
+	}
+	for i := range 24 {
+		wg.Go(func() {
+			src := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 5 {
+				size := callSizesTested[src.IntN(len(callSizesTested))]
+				call(200*time.Millisecond, cut(i, size))
+			}
+		})
+	}
+	wg.Wait()
+	call(time.Second, cut(1, 1<<16))
+	require.NoError(c, client.Close())
+})
+
+// Makes one call that stays, to be killed.
+var _ = testproc.Helper("call.stayer", func(c *testproc.Child) {
+	client, err := Dial(context.Background(), c.Args[0], &DialOptions{Wait: true})
+	require.NoError(c, err)
+	_, _ = client.Call(context.Background(), []byte("stay"))
+})
+
+// callStays says whether a server has a call in the seat of a process.
+func (f *callFile) callStays(pid int) bool {
+	for i := range f.clients {
+		c := &f.clients[i]
+		if c.PID() == pid && callState(c.slots[0].state.Load()).phase() == callTaken {
+			return true
+		}
+	}
+	return false
+}
+
+// callWalk is one run of the walk. Servers, clients or both die at the point.
+type callWalk struct {
+	t    *testing.T
+	v    *testproc.Victim
+	name string
+	f    *callFile
+
+	second bool             // there is another server beside the first
+	frozen *testproc.Proc   // a server that is stopped
+	hits   []*testproc.Proc // the victims
+}
+
+func newCallWalk(t *testing.T, v *testproc.Victim) *callWalk {
+	w := &callWalk{t: t, v: v, name: callName(t)}
+	var err error
+	w.f, err = createCalls(w.name, callWalkOptions.MaxMessage, callWalkOptions.Clients)
+	require.NoError(t, err)
+	t.Cleanup(func() { w.f.close() })
+	// A server is stopped in a call, and another one has died in one. So have both clients.
+	stayer := func() *testproc.Proc {
+		client := testproc.Start(t, "call.stayer", testproc.Args(w.name))
+		until(t, func() bool { return w.f.callStays(client.PID) })
+		return client
+	}
+	w.frozen = startServer(t, w.name, "walk")
+	first := stayer()
+	require.True(t, w.frozen.Stop())
+	dead := startServer(t, w.name, "walk")
+	second := stayer()
+	for _, p := range []*testproc.Proc{dead, second, first} {
+		p.Kill()
+		p.Wait()
+	}
+	return w
+}
+
+func (w *callWalk) start(victim bool, helper string, args ...string) *testproc.Proc {
+	args = append([]string{w.name}, args...)
+	if !victim {
+		return testproc.Start(w.t, helper, testproc.Args(args...))
+	}
+	p := w.v.Start(helper, testproc.Args(args...))
+	w.hits = append(w.hits, p)
+	return p
+}
+
+// serving waits until a server has come, or the victim met its point first.
+func (w *callWalk) serving(p *testproc.Proc) {
+	until(w.t, func() bool {
+		for i := range w.f.serverCount() {
+			if w.f.servers[i].PID() == p.PID {
+				return true
+			}
+		}
+		return ended(p) || w.hits != nil && w.v.Fired() && w.hits[0] == p
+	})
+}
+
+// run lets a server and a client do all they do, one of them or both as victims, beside
+// another client; and a client die in a call of a living server.
+func (w *callWalk) run(serverDies, clientDies bool) (server *testproc.Proc, clients []*testproc.Proc) {
+	server = w.start(serverDies, "call.server", "walk")
+	w.serving(server)
+	stayer := w.start(false, "call.stayer")
+	until(w.t, func() bool { return w.f.callStays(stayer.PID) || serverDies && w.v.Fired() || ended(server) })
+	stayer.Kill()
+	if serverDies {
+		// What the dead clients have left is cleared away, unless the server dies at it.
+		until(w.t, func() bool { return w.v.Fired() || ended(server) || w.f.buried() })
+	}
+	w.frozen.Kill()
+	w.frozen.Wait()
+	if w.second {
+		w.serving(w.start(false, "call.server", "walk"))
+	}
+	clients = append(clients, w.start(clientDies, "call.walker"), w.start(clientDies && serverDies, "call.walker"))
+	return server, clients
+}
+
+// buried says whether no seat is a dead client's.
+func (f *callFile) buried() bool {
+	for i := range f.clients {
+		if robust.StateOf(f.clients[i].Word.Load()) == robust.Dead {
+			return false
+		}
+	}
+	return true
+}
+
+// after checks that nothing is left of the dead, and that all works.
+func (w *callWalk) after() {
+	server := startServer(w.t, w.name, "walk")
+	c := dialed(w.t, w.name, &DialOptions{OnPeerDeath: Wait})
+	var wg sync.WaitGroup
+	errs := make(chan error, 3*callSlots)
+	for i := range 3 * callSlots {
+		wg.Go(func() {
+			request := cut(i, callSizesTested[i%len(callSizesTested)])
+			reply, err := c.Call(bounded(w.t), request)
+			if err == nil && !bytes.Equal(reply, callAnswer(request)) {
+				err = fmt.Errorf("another reply to %d bytes", len(request))
+			}
+			if err != nil {
+				errs <- err
+			}
+		})
+	}
+	testproc.Within(w.t, wg.Wait)
+	close(errs)
+	require.NoError(w.t, <-errs)
+	require.Zero(w.t, c.own.withheld.Load()|c.own.retired.Load())
+	until(w.t, func() bool { // the dead clients are buried
+		for i := range w.f.clients {
+			seat := &w.f.clients[i]
+			if i != c.index && (robust.StateOf(seat.Word.Load()) != robust.Vacant || !w.f.idle(seat)) {
+				return false
+			}
+		}
+		return true
+	})
+	server.CloseStdin()
+	server.Succeed()
+}
+
+func callWalkOptionsOf(stop bool) *testproc.WalkOptions {
+	return &testproc.WalkOptions{Prefix: []string{"call."}, Stop: stop}
+}
+
+// S1, X05, X06: at whatever point a server dies, a client, or one of each and another client:
+// the others go on, and nothing of the dead is left.
+func TestCallCrashWalk(t *testing.T) {
+	scenario := func(serverDies, clientDies bool) func(t *testing.T, v *testproc.Victim) {
+		return func(t *testing.T, v *testproc.Victim) {
+			w := newCallWalk(t, v)
+			server, clients := w.run(serverDies, clientDies)
+			if serverDies {
+				for _, p := range clients {
+					p.Wait()
+				}
+			} else {
+				// The server dies in the clients' calls.
+				until(t, func() bool { return w.f.callStays(clients[0].PID) || v.Fired() || ended(clients[0]) })
+				server.Kill()
+				server.Wait()
+				until(t, func() bool { return !w.f.callStays(clients[0].PID) || v.Fired() || ended(clients[0]) })
+				again := startServer(t, w.name, "walk")
+				for _, p := range clients {
+					p.Wait()
+				}
+				again.Kill()
+				again.Wait()
+			}
+			for _, p := range clients {
+				if !(clientDies && v.Fired()) {
+					p.Succeed()
+				}
+			}
+			server.CloseStdin()
+			server.Wait()
+			w.after()
+		}
+	}
+	testproc.CrashWalk(t, callWalkOptionsOf(false), scenario(true, false), scenario(false, true), scenario(true, true))
+}
+
+// S2: at whatever point a server or client is stopped: it keeps what it has, the others go
+// on, and when it goes on nothing is missing.
+func TestCallStopWalk(t *testing.T) {
+	scenario := func(serverStops bool) func(t *testing.T, v *testproc.Victim) {
+		return func(t *testing.T, v *testproc.Victim) {
+			w := newCallWalk(t, v)
+			w.second = serverStops
+			server, clients := w.run(serverStops, !serverStops)
+			if serverStops {
+				for _, p := range clients {
+					p.Succeed() // their calls give up
+				}
+				server.CloseStdin()
+			}
+			victim := w.hits[0]
+			if victim.WaitStopped() {
+				if !serverStops { // its calls may hold all workers of the first
+					w.serving(w.start(false, "call.server", "walk"))
+				}
+				other := dialed(t, w.name, nil)
+				for i := range 20 {
+					_, err := other.Call(bounded(t), cut(i, i*50))
+					require.NoError(t, err)
+				}
+				require.NoError(t, other.Close())
+				victim.Cont()
+			}
+			for _, p := range clients {
+				p.Succeed()
+			}
+			server.CloseStdin()
+			server.Succeed()
+			w.after()
+		}
+	}
+	o := callWalkOptionsOf(true)
+	o.Skip = append(o.Skip, "call.orphaned") // only those pass it whose server dies
+	testproc.CrashWalk(t, o, scenario(true), scenario(false))
+}

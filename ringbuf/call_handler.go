@@ -1,0 +1,48 @@
+package ringbuf
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// run runs the handler, and makes a reply of what it gives.
+func (w *callWorker) run(request []byte) (status uint32, reply []byte) {
+	returned := false
+	debug.SetPanicOnFault(false) // a fault in the handler is the handler's
+	defer func() {
+		debug.SetPanicOnFault(true)
+		if w.turns.worn.Load() || w.turns.ended.Load() != 0 {
+			parent := w.turns.parent
+			w.turns.finish()
+			w.renew(parent)
+		}
+		if returned {
+			return
+		}
+		value := recover()
+		if value == nil {
+			return // runtime.Goexit: see exit
+		}
+		w.report(value)
+		status, reply = callPanic, w.text(fmt.Sprint(value))
+	}()
+	reply, err := w.handler(w.turns, request)
+	returned = true
+	if err != nil {
+		return callError, w.text(err.Error())
+	}
+	return callOK, reply
+}
+
+// exit answers the call whose handler ended the worker's goroutine.
+func (w *callWorker) exit() {
+	c := &w.clients[w.client]
+	s := &c.slots[w.slot]
+	st := callState(s.state.Load())
+	w.conclude(c, s, st.gen(), callPanic, w.text("the handler called runtime.Goexit"))
+}
+
+// text is what of an error's text is sent.
+func (w *callWorker) text(s string) []byte {
+	return []byte(s[:min(len(s), maxErrorText, max(callInline, int(w.max)))])
+}

@@ -1,0 +1,175 @@
+package ringbuf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/futex"
+)
+
+// Handler serves one call: it gets the request and returns the reply. Neither ctx nor
+// request may be used after it has returned. The reply is copied then; it may be a
+// part of request.
+//
+// ctx ends when the caller has given up or died, and when Serve's context ends. Of an
+// error the caller gets the text, as a *CallError. A panic ends the call alike; the
+// server goes on.
+type Handler = func(ctx context.Context, request []byte) ([]byte, error)
+
+// ServeOptions of Serve. nil and zero fields mean the defaults.
+type ServeOptions struct {
+	// MaxMessage is the largest request and the largest reply, in bytes; default
+	// 1 MiB. Memory for it is reserved, not used: a client's 16 slots keep 8 KiB
+	// each from their first use on, and what is larger for as long as the call takes.
+	MaxMessage int
+	// Clients is how many clients there may be at a time, default 64, at most 256.
+	Clients int
+	// Workers is how many calls this Serve serves at a time; default is GOMAXPROCS, at
+	// most 16, which is also the maximum.
+	Workers int
+	// ErrorLog gets the panics of handlers, with their stacks. nil is slog.Default.
+	ErrorLog *slog.Logger
+}
+
+const maxCallWorkers = 16
+
+// Serve serves calls to the name until ctx ends, and then returns ctx's error, which is
+// never nil; before it returns, the handlers that run have been told by their contexts,
+// and their callers have got the answers.
+//
+// It creates the object, or opens the one that is there; so several processes may
+// serve one name, and take the calls as they come, up to 32 at a time. The name stays,
+// with the clients that have it open, until Unlink: the next server serves them. Where
+// the object is there, MaxMessage and Clients are its own, and others that are
+// given are an ErrSize. Processes of the same user can open it.
+//
+// When a server dies, the calls that it was busy with fail with ErrPeerDied, and those
+// that nobody had taken go to the others. When a client dies, its handlers' contexts
+// end within some 50 ms.
+//
+// Other errors: ErrName, ErrSize, ErrOption, ErrNoSpace, ErrForeign, ErrVersion,
+// ErrKind, ErrTruncated, ErrForeignNamespace, ErrCorrupt, ErrNoKeeper,
+// ErrTooManyProcesses.
+func Serve(ctx context.Context, name string, h Handler, o *ServeOptions) error {
+	if o == nil {
+		o = new(ServeOptions)
+	}
+	if h == nil || o.Workers < 0 || o.Workers > maxCallWorkers {
+		return fmt.Errorf("serve %q: %w: %d workers, or no handler", name, ErrOption, o.Workers)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f, err := createCalls(name, o.MaxMessage, o.Clients)
+	if err != nil {
+		return fmt.Errorf("serve %q: %w", name, err)
+	}
+	err = serveFile(ctx, f, h, o)
+	if e := f.close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("serve %q: %w", name, err)
+}
+
+// serveFile serves until ctx ends, and returns nil then.
+func serveFile(ctx context.Context, f *callFile, h Handler, o *ServeOptions) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v := &callServer{callBoard: f.callBoard, eager: true, handler: h, report: func(value any) { reportPanic(o.ErrorLog, f.name, value) }}
+	workers := o.Workers
+	if workers == 0 {
+		workers = min(runtime.GOMAXPROCS(0), maxCallWorkers)
+	}
+	if err := guard(func() error { return v.enter(inner, workers) }); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	failed := make(chan error, workers)
+	var wg sync.WaitGroup
+	for _, w := range v.workers {
+		wg.Add(1)
+		go w.main(inner, &wg, func(err error) { failed <- err; cancel() })
+	}
+	err := guard(func() error { return v.attendUntil(inner) })
+	v.stopping.Store(true)
+	cancel()
+	v.await(&wg)
+	left := guard(func() error { v.leave(); return nil })
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	if err == nil && ctx.Err() == nil {
+		err = left
+	}
+	return err
+}
+
+// main is a worker's goroutine. If a handler ends that, another one goes on.
+func (w *callWorker) main(ctx context.Context, wg *sync.WaitGroup, fail func(error)) {
+	returned := false
+	defer func() {
+		if returned {
+			wg.Done()
+			return
+		}
+		_ = guard(func() error { w.exit(); return nil }) // work meets the same fault
+		go w.main(ctx, wg, fail)
+	}()
+	err := guard(func() error { return w.work(ctx) })
+	if err != nil {
+		fail(err)
+	}
+	returned = true
+}
+
+// attendUntil attends until ctx ends.
+func (v *callServer) attendUntil(ctx context.Context) error {
+	always := func() bool { return true } // so that it looks at each look
+	for {
+		v.seat.attend.Store(1)
+		v.attend(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		err := futex.SleepAny(ctx, []futex.Word{{Addr: &v.seat.attend, Val: 1}}, always)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: %w", ErrTruncated, err)
+		}
+	}
+}
+
+// await waits until the workers have ended, and ends their handlers' contexts: also of
+// calls that were taken meanwhile.
+func (v *callServer) await(wg *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		v.cancelAll()
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func reportPanic(l *slog.Logger, name string, value any) {
+	if l == nil {
+		l = slog.Default()
+	}
+	l.Error("ringbuf: a handler panicked", "name", name, "panic", value, "stack", string(debug.Stack()))
+}
