@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/plain"
@@ -15,17 +16,28 @@ import (
 )
 
 // Chan is a queue of values of type T between processes, like a Go channel
-// with a buffer. T must not contain pointers. One process at a time is the
-// producer and one the consumer: a process becomes the one at its first Send,
-// the other at its first Recv, and stays it until Close. Within it one
-// goroutine at a time may send and one may receive; Close may be called from
-// any. A Chan travels to child processes as an argument (package proc).
+// with a buffer. T must not contain pointers. A process becomes a producer at its
+// first Send and a consumer at its first Recv, and stays it until Close: one process
+// at a time the producer and one the consumer, or, by Options.Mode, as many as
+// Options.Producers and Options.Consumers say. A Chan travels to child processes as
+// an argument (package proc).
+//
+// In mode SPSC one goroutine of a process at a time may send, and one may receive. In
+// the other modes any number may, on one Chan, as on a Go channel. Close may be called
+// from any.
+//
+// In every mode the values of one producer are received in the order in which they
+// were sent, those of several producers in any order. The sending of a value
+// synchronizes before its receiving. Each value is received once; one that a consumer
+// was receiving when it died is received by another, or, if it was received already,
+// by nobody.
 type Chan[T any] struct {
 	name string
 	file *os.File
 	m    *mem.Mapping
-	h    *header
-	opts Options // Capacity counts slots
+	h    *header      // with one producer and one consumer
+	many *chanMany[T] // otherwise
+	opts Options      // Capacity counts slots
 
 	send chanSender[T]
 	recv chanReceiver[T]
@@ -35,8 +47,10 @@ type Chan[T any] struct {
 }
 
 // NewChan makes a channel with room for n values, rounded up to a power of
-// two. Of o, which may be nil, Capacity and MaxMessage are not used. Errors
-// are those of New; a T with pointers gives an error that names the field.
+// two; with many producers each of them has so much room, which is allocated when the
+// process first sends. Of o, which may be nil, Capacity and MaxMessage are not used.
+// Errors are those of New; ErrOption for Redeliver, since a consumer holds no value
+// that it could leave behind; a T with pointers gives an error that names the field.
 func NewChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	c, err := newChan[T](name, n, o)
 	if err != nil {
@@ -44,6 +58,8 @@ func NewChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	}
 	return c, nil
 }
+
+var errRedeliver = fmt.Errorf("%w: Redeliver of a channel, whose values are received in one step and never held", ErrOption)
 
 func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	t := reflect.TypeFor[T]()
@@ -54,18 +70,31 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	if o != nil {
 		opts = *o
 	}
+	if opts.Redeliver {
+		return nil, errRedeliver
+	}
 	if err := opts.checkModes(); err != nil {
 		return nil, err
 	}
 	size := sizeOf[T]()
-	if n <= 0 || n > maxCapacity/max(size, 1) {
+	if most := maxCapacity / max(size, 1); n <= 0 || n > most || ceilPow2(n) > most {
 		return nil, fmt.Errorf("%w: %d values of %d bytes", ErrSize, n, size)
 	}
 	n = ceilPow2(n)
-	f, created, err := create(name, shmfile.Spec{
-		Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t), Size: int64(headSize + n*size),
+	now := headSize + n*size
+	spec := shmfile.Spec{
+		Kind: shmfile.KindChan, Fingerprint: plain.Fingerprint(t), Size: int64(now),
 		Sizes: [2]uint64{uint64(n), uint64(size)},
-	}, int64(headSize+n*size), opts)
+	}
+	if opts.Mode != SPSC {
+		opts.Capacity, opts.fenced = n, !futex.LightFences()
+		g, err := geometryOf(opts, slotSize[T]())
+		if err != nil {
+			return nil, err
+		}
+		spec.Size, now = int64(g.size()), g.head
+	}
+	f, created, err := create(name, spec, int64(now), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -116,19 +145,38 @@ func (c *Chan[T]) open(name string, f *os.File) (err error) {
 		return err
 	}
 	n, size := spec.Sizes[0], uint64(sizeOf[T]())
-	if spec.Sizes[1] != size || n == 0 || n&(n-1) != 0 || n > uint64(maxCapacity/max(size, 1)) || uint64(spec.Size) != headSize+n*size {
+	if spec.Sizes[1] != size || n == 0 || n&(n-1) != 0 || n > uint64(maxCapacity)/max(size, 1) {
 		return fmt.Errorf("%w: %d bytes, %d slots of %d", ErrCorrupt, spec.Size, n, spec.Sizes[1])
 	}
 	opts := Options{Capacity: int(n)}
 	if err := opts.read(f); err != nil {
 		return err
 	}
-	m, err := mem.Map(f, int(spec.Size), mem.Options{Truncatable: shmfile.Truncatable(f)})
+	var g geometry
+	want := headSize + int64(n*size)
+	if opts.Mode != SPSC {
+		if g, err = geometryOf(opts, slotSize[T]()); err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		want = int64(g.size())
+	}
+	if spec.Size != want || opts.Redeliver {
+		return fmt.Errorf("%w: %d bytes, %d slots of %d in mode %v", ErrCorrupt, spec.Size, n, size, opts.Mode)
+	}
+	guarded := shmfile.Truncatable(f)
+	m, err := mem.Map(f, int(spec.Size), mem.Options{Truncatable: guarded})
 	if err != nil {
 		return err
 	}
-	c.name, c.file, c.m, c.h, c.opts = name, f, m, headerOf(m.Bytes()), opts
-	guarded := shmfile.Truncatable(f)
+	c.name, c.file, c.m, c.opts = name, f, m, opts
+	if opts.Mode != SPSC {
+		c.many = new(chanMany[T])
+		c.many.init(m.Bytes(), f, g, opts, guarded)
+		c.send.divert(&c.many.send)
+		c.recv.divert(&c.many.recv)
+		return nil
+	}
+	c.h = headerOf(m.Bytes())
 	slots := slotsOf[T](m.Bytes()[headSize:], int(n))
 	c.send.init(c.h, slots, opts, guarded)
 	c.recv.init(c.h, slots, opts, guarded)
@@ -142,19 +190,30 @@ func (c *Chan[T]) Name() string { return c.name }
 // library did not start. It belongs to the channel.
 func (c *Chan[T]) File() *os.File { return c.file }
 
-// Cap returns how many values the channel has room for.
+// Cap returns how many values the channel has room for; with many producers, how
+// many of each.
 func (c *Chan[T]) Cap() int { return c.opts.Capacity }
 
-// Len returns how many values were sent and not yet received. It may be out of
-// date when it arrives.
+// Len returns how many values were sent and not yet received, of all producers. It
+// may be out of date when it arrives.
 func (c *Chan[T]) Len() int { return c.Stats().Used }
 
 // Stats returns the channel's numbers, in values.
-func (c *Chan[T]) Stats() Stats { return c.h.stats(c.opts.Capacity) }
+func (c *Chan[T]) Stats() Stats {
+	if c.many != nil {
+		return c.many.stats()
+	}
+	return c.h.stats(c.opts.Capacity)
+}
 
 // String describes the channel.
 func (c *Chan[T]) String() string {
 	s := c.Stats()
+	if c.many != nil {
+		producers, consumers := c.many.pids()
+		return fmt.Sprintf("Chan[%v](%q, %v, %d values, room for %d of each producer, %v, producers %v, consumers %v)",
+			reflect.TypeFor[T](), c.name, c.opts.Mode, s.Used, c.Cap(), c.opts.Strategy, producers, consumers)
+	}
 	return fmt.Sprintf("Chan[%v](%q, %d of %d, %v, producer %d, consumer %d)", reflect.TypeFor[T](), c.name, s.Used, c.Cap(), c.opts.Strategy, s.ProducerPID, s.ConsumerPID)
 }
 
@@ -166,8 +225,12 @@ func (c *Chan[T]) Close() error {
 	if c.closed {
 		return nil
 	}
-	c.send.close()
-	c.recv.close()
+	if c.many != nil {
+		c.many.leave()
+	} else {
+		c.send.close()
+		c.recv.close()
+	}
 	if err := robust.Unmap(c.m); err != nil {
 		return fmt.Errorf("close channel: %w", err)
 	}

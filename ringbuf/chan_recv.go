@@ -15,6 +15,13 @@ import (
 type chanReceiver[T any] struct {
 	receiver
 	slots []T
+	many  *manyReceiver[T] // where there are many ends; of the rest there is only detour
+}
+
+// divert makes every call go to many, past the fast path.
+func (r *chanReceiver[T]) divert(many *manyReceiver[T]) {
+	r.many = many
+	r.detour.Or(special)
 }
 
 func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
@@ -24,10 +31,10 @@ func (r *chanReceiver[T]) init(h *header, slots []T, o Options, guarded bool) {
 }
 
 // Recv receives the next value, waiting for one as long as ctx allows. The
-// error is io.EOF when all were received and the producer has ended the stream
-// or left, ErrPeerDied when it died instead, ErrBusy when another living
-// process is the consumer, ErrClosed, ErrTruncated, ErrCorrupt or the context's
-// error.
+// error is io.EOF when all were received and the stream was ended or the last
+// producer has left, ErrPeerDied when one died instead, ErrBusy when another living
+// process is the consumer, ErrTooManyProcesses when there may be many and are,
+// ErrClosed, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 	r := &c.recv
 	if !r.dash() || r.tail == r.head {
@@ -43,11 +50,18 @@ func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 	return v, nil
 }
 
-// TryRecv is Recv that returns ErrEmpty instead of waiting.
-func (c *Chan[T]) TryRecv() (T, error) { return c.recv.recvSlow(context.Background(), false) }
+// TryRecv is Recv that returns ErrEmpty instead of waiting: for a value, or behind
+// other goroutines that have waited for one.
+func (c *Chan[T]) TryRecv() (T, error) {
+	v, err := c.recv.recvSlow(context.Background(), false)
+	return v, c.side(toRecv).tried(err)
+}
 
 // recvSlow is Recv with all that may be in the way of its fast path.
 func (r *chanReceiver[T]) recvSlow(ctx context.Context, wait bool) (v T, err error) {
+	if r.many != nil {
+		return r.many.recvOne(ctx, wait)
+	}
 	if r.guarded {
 		err = r.guard(func() (err error) { v, err = r.take(ctx, wait); return })
 		return v, err
@@ -71,8 +85,12 @@ func (r *chanReceiver[T]) take(ctx context.Context, wait bool) (v T, err error) 
 
 // RecvBatch receives up to len(values) values, and returns how many. It waits
 // for the first as long as ctx allows, and for no more. Errors are those of
-// Recv, with none received.
+// Recv, with none received. Elements behind those that were received may have been
+// written to.
 func (c *Chan[T]) RecvBatch(ctx context.Context, values []T) (int, error) {
+	if c.recv.many != nil {
+		return c.recv.many.recv(ctx, values, true)
+	}
 	if c.recv.guarded {
 		return c.recv.guardN(func() (int, error) { return c.recv.batch(ctx, values) })
 	}

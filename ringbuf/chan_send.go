@@ -13,6 +13,13 @@ import (
 type chanSender[T any] struct {
 	sender
 	slots []T
+	many  *manySender[T] // where there are many ends; of the rest there is only detour
+}
+
+// divert makes every call go to many, past the fast path.
+func (s *chanSender[T]) divert(many *manySender[T]) {
+	s.many = many
+	s.detour.Or(special)
 }
 
 func (s *chanSender[T]) init(h *header, slots []T, o Options, guarded bool) {
@@ -22,7 +29,8 @@ func (s *chanSender[T]) init(h *header, slots []T, o Options, guarded bool) {
 }
 
 // Send sends v, waiting for room as long as ctx allows. On an error nothing was
-// sent: ErrBusy when another living process is the producer, ErrClosed,
+// sent: ErrBusy when another living process is the producer, ErrTooManyProcesses when
+// there may be many and are, ErrNoSpace for a producer's room, ErrClosed,
 // ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
 func (c *Chan[T]) Send(ctx context.Context, v T) error {
 	s := &c.send
@@ -39,11 +47,15 @@ func (c *Chan[T]) Send(ctx context.Context, v T) error {
 	return nil
 }
 
-// TrySend is Send that returns ErrFull instead of waiting.
+// TrySend is Send that returns ErrFull instead of waiting: for room, or behind other
+// goroutines that have waited for some.
 func (c *Chan[T]) TrySend(v T) error { return c.send.sendSlow(context.Background(), v, false) }
 
 // sendSlow is Send with all that may be in the way of its fast path.
 func (s *chanSender[T]) sendSlow(ctx context.Context, v T, wait bool) error {
+	if s.many != nil {
+		return s.many.sendOne(ctx, v, wait)
+	}
 	if s.guarded {
 		return s.guard(func() error { return s.put(ctx, v, wait) })
 	}
@@ -65,8 +77,12 @@ func (s *chanSender[T]) put(ctx context.Context, v T, wait bool) error {
 }
 
 // SendBatch sends the values in order, publishing many with one store. It
-// returns how many were sent; the error, if any, is that of the next one.
+// returns how many were sent; the error, if any, is that of the next one. Between
+// those that do not fit at once there may be values of other goroutines.
 func (c *Chan[T]) SendBatch(ctx context.Context, values []T) (int, error) {
+	if c.send.many != nil {
+		return c.send.many.send(ctx, values, true)
+	}
 	if c.send.guarded {
 		return c.send.guardN(func() (int, error) { return c.send.batch(ctx, values) })
 	}
@@ -120,9 +136,12 @@ func (s *chanSender[T]) begin(ctx context.Context) error {
 }
 
 // CloseSend ends the stream: whoever receives gets what was sent and then
-// io.EOF, whoever sends gets ErrClosed, for ever. A process that is not the
-// producer becomes it first, so ErrBusy is possible.
+// io.EOF, whoever sends gets ErrClosed, for ever. A process that is not a
+// producer becomes one first, so ErrBusy and ErrTooManyProcesses are possible.
 func (c *Chan[T]) CloseSend(ctx context.Context) error {
+	if c.send.many != nil {
+		return c.send.many.closeSend(ctx)
+	}
 	if c.send.guarded {
 		return c.send.guard(func() error { return c.send.closeSend(ctx) })
 	}

@@ -3,7 +3,6 @@ package ringbuf
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"iter"
 
@@ -16,14 +15,16 @@ import (
 //
 // Receiving. A message is the consumer's until one store of the head releases
 // it. A consumer that is killed before that store leaves the message to the
-// next consumer.
+// next consumer. (Of a message that is larger than the ring it is the store that
+// says so of its memory: see large.go.)
 type Consumer struct {
 	receiver
 	data []byte // the ring's bytes, twice
-	max  uint64 // MaxMessage
+	max  uint64 // the largest message that fits the ring
 	held uint64 // size of the record that Next handed out, 0 for none
 
-	lane *laneConsumer // where there are many producers or consumers
+	large *largeReceiver // for messages that do not fit, if there may be such
+	lane  *laneConsumer  // where there are many producers or consumers
 
 	ring *Ring
 	owns bool // the ring came with the role and goes with it
@@ -33,7 +34,7 @@ type Consumer struct {
 // mapped twice.
 func (c *Consumer) init(h *header, data []byte, o Options) {
 	c.receiver.init(h, o, recordUnit)
-	c.data, c.max = data, uint64(o.MaxMessage)
+	c.data, c.max = data, uint64(min(o.MaxMessage, o.Capacity-recordHeader))
 }
 
 // Next returns the next message in place, waiting for one as long as ctx
@@ -48,12 +49,18 @@ func (c *Consumer) Next(ctx context.Context) ([]byte, error) {
 		return c.nextSlow(ctx, true)
 	}
 	b, err := c.peek()
+	if err != nil {
+		b, err = c.aside()
+	}
 	c.leave()
 	return b, err
 }
 
 // TryNext is Next that returns ErrEmpty instead of waiting.
-func (c *Consumer) TryNext() ([]byte, error) { return c.nextSlow(context.Background(), false) }
+func (c *Consumer) TryNext() ([]byte, error) {
+	b, err := c.nextSlow(context.Background(), false)
+	return b, c.tried(err)
+}
 
 // nextSlow is Next with all that may be in the way of its fast path.
 func (c *Consumer) nextSlow(ctx context.Context, wait bool) ([]byte, error) {
@@ -76,6 +83,9 @@ func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
 		}
 	}
 	b, err := c.peek()
+	if err != nil {
+		b, err = c.aside()
+	}
 	c.leave()
 	return b, err
 }
@@ -83,6 +93,21 @@ func (c *Consumer) next(ctx context.Context, wait bool) ([]byte, error) {
 // Release gives the room of the message from Next back to the producer. It
 // does nothing if there is none.
 func (c *Consumer) Release() {
+	if !c.dash() || c.held == 0 {
+		c.releaseSlow()
+		return
+	}
+	c.head += c.held
+	c.held = 0
+	c.dashed(&c.h.head, c.head)
+	if c.peerSleeps() {
+		c.wakeIfWanted()
+	}
+	c.leave()
+}
+
+// releaseSlow is Release with all that may be in the way of its fast path.
+func (c *Consumer) releaseSlow() {
 	if c.guarded {
 		_ = c.guard(func() error { c.release(); return nil }) // the next call says what is wrong
 		return
@@ -96,9 +121,7 @@ func (c *Consumer) release() {
 		return
 	}
 	if c.enter() && c.held != 0 {
-		c.head += c.held
-		c.held = 0
-		c.commit()
+		c.done()
 	}
 	c.leave()
 }
@@ -107,6 +130,11 @@ func (c *Consumer) release() {
 // it, waiting as long as ctx allows. Errors are those of Next.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 	if !c.dash() || c.held != 0 || c.tail == c.head && !c.glance() {
+		if c.lane != nil && !c.guarded {
+			if b, ok := c.lane.dart(buf); ok {
+				return b, nil
+			}
+		}
 		return c.recvSlow(ctx, buf, true)
 	}
 	b, err := c.peek()
@@ -118,6 +146,8 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 		if c.peerSleeps() {
 			c.wakeIfWanted()
 		}
+	} else {
+		buf, err = c.recvAside(buf)
 	}
 	c.leave()
 	return buf, err
@@ -125,7 +155,8 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 
 // TryRecv is Recv that returns ErrEmpty instead of waiting.
 func (c *Consumer) TryRecv(buf []byte) ([]byte, error) {
-	return c.recvSlow(context.Background(), buf, false)
+	buf, err := c.recvSlow(context.Background(), buf, false)
+	return buf, c.tried(err)
 }
 
 // recvSlow is Recv with all that may be in the way of its fast path.
@@ -153,6 +184,8 @@ func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, err
 		c.head += c.held
 		c.held = 0
 		c.commit()
+	} else {
+		buf, err = c.recvAside(buf)
 	}
 	c.leave()
 	return buf, err
@@ -160,7 +193,8 @@ func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, err
 
 // RecvBatch receives up to len(bufs) messages, each into its element, growing
 // it if need be, and returns how many. It waits for the first as long as ctx
-// allows, and for no more. Errors are those of Next, with none received.
+// allows, and for no more; one that does not fit the ring comes alone. Errors are
+// those of Next, with none received.
 func (c *Consumer) RecvBatch(ctx context.Context, bufs [][]byte) (int, error) {
 	if c.guarded {
 		return c.guardN(func() (int, error) { return c.recvBatch(ctx, bufs) })
@@ -195,8 +229,8 @@ func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err err
 	}
 	if n > 0 {
 		c.commit()
-	} else {
-		err = c.broken
+	} else if bufs[0], err = c.recvAside(bufs[0]); err == nil {
+		n = 1
 	}
 	c.leave()
 	return n, err
@@ -225,12 +259,13 @@ func (c *Consumer) All(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// peek returns the message at head, of which there is one, and holds it.
+// peek returns the message at head, of which there is one, and holds it. If it is not
+// in the ring itself the error is errAside.
 func (c *Consumer) peek() ([]byte, error) {
 	at := c.head & (c.size - 1)
 	n := binary.LittleEndian.Uint64(c.data[at:]) // once: it may change
 	if n > c.max || recordSize(n) > c.tail-c.head {
-		return nil, c.breaks(fmt.Errorf("%w: message of %d bytes, %d published", ErrCorrupt, n, c.tail-c.head))
+		return nil, errAside
 	}
 	c.held = recordSize(n)
 	at += recordHeader

@@ -40,6 +40,9 @@ type end struct {
 
 	// For the race detector: what this end publishes, and what the others do.
 	told, heard *race.Addr
+
+	parks  bool                   // Select tries: a call that would wait returns errParked
+	polled atomic.Pointer[polled] // its pollable descriptor, nil if there is none
 }
 
 // Reasons for a detour.
@@ -47,6 +50,7 @@ const (
 	special = 1 << iota // guarded, fenced, or one of many
 	shut                // closed
 	defunct             // broken
+	aside               // a large message is held
 )
 
 type endState int
@@ -132,8 +136,10 @@ func (e *end) close() {
 	defer e.mu.Unlock()
 	if e.state == open {
 		e.stop()
+		e.unpoll()
 		e.vacate()
 	}
+	e.dropPoll()
 	e.state = left
 }
 
@@ -164,6 +170,7 @@ func (e *end) giveAway() (trust robust.Trust, err error) {
 		return trust, err
 	}
 	e.state, e.trust = given, trust
+	e.unpoll()
 	return trust, nil
 }
 

@@ -55,6 +55,13 @@ var (
 	// ErrEmpty is returned by TryRecv when there is no message.
 	ErrEmpty = errors.New("ringbuf: empty")
 
+	// ErrNotReady is returned by TrySelect when no case is ready.
+	ErrNotReady = errors.New("ringbuf: no case is ready")
+
+	// ErrCases is returned by Select when an end is in two cases, or there are
+	// more cases than one call can wait for.
+	ErrCases = errors.New("ringbuf: cannot select from these cases")
+
 	// ErrTooLarge is returned for a message that is larger than MaxMessage.
 	ErrTooLarge = errors.New("ringbuf: message too large")
 

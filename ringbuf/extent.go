@@ -46,7 +46,7 @@ const (
 	phaseAgain
 
 	phaseMask   extentState = 7
-	unpunched       extentState = 1 << 3
+	unpunched   extentState = 1 << 3
 	redelivered extentState = 1 << 4
 	seatShift               = 5
 	seatMask    extentState = 0xfff << seatShift
@@ -269,8 +269,15 @@ func (x *extents) commit(n uint64) (entry uint32, generation extentState) {
 	entry = x.free[len(x.free)-1]
 	x.free = x.free[:len(x.free)-1]
 	e := &x.table[entry]
+	last := &z.pieces[(z.first+z.n-1)%len(z.pieces)]
+	if used := z.round(n); used < last.size { // whoever releases it gives back no more than that
+		if z == &x.big {
+			_ = x.punch(last.off+used, last.off+last.size)
+		}
+		last.size, z.cursor = used, last.off+used
+	}
 	generation = extentState(e.state.Load()).generation() + oneUse
-	e.offset.Store(z.pieces[(z.first+z.n-1)%len(z.pieces)].off)
+	e.offset.Store(last.off)
 	e.length.Store(n)
 	e.state.StoreRelease(uint64(generation | phaseReady)) // release: extent
 	crashpoint.Hit("extent.ready")

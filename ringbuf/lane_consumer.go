@@ -27,7 +27,7 @@ func (c *laneConsumer) init(e *end, s *shared) {
 	for i := range s.lanes {
 		c.data = append(c.data, s.bytes[s.geo.at(i)+s.geo.slots:][:size:size])
 	}
-	c.resign = c.giveBack
+	c.resign = func() { _ = guard(c.giveBack) } // the role is left all the same
 }
 
 // look is what a try to receive found.
@@ -137,7 +137,7 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 }
 
 // dart receives the next message of the lane at hand, if it is in a record and
-// nothing is in the way: the common case of receive.
+// nothing is in the way: the common case. It ends the call that dash has begun.
 func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
 	if c.detour.Load() != special || c.out || c.burst >= burstMost || c.s.opts.Redeliver {
 		return buf, false
@@ -145,11 +145,11 @@ func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
 	l, data := &c.s.lanes[c.at], c.data[c.at]
 	head, tail := l.head.Load(), c.tails[c.at]
 	if int64(tail-head) <= 0 {
-		tail = l.tail.Load() &^ sealed // acquire: published
+		tail = c.s.end(l)
 		c.heard.Acquire()
 		c.tails[c.at] = tail
 	}
-	if tail == head { // the lane's memory may not even be allocated
+	if tail == head || (tail|head)%recordUnit != 0 { // the lane's memory may not even be allocated
 		return buf, false
 	}
 	at := head & uint64(len(data)-1)
@@ -164,14 +164,24 @@ func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
 	}
 	c.again = false
 	c.received(1, n)
+	c.leave()
 	return buf, true
 }
 
 // receive receives the next message, waiting for it as long as ctx allows.
 func (c *laneConsumer) receive(ctx context.Context, dst []byte, wait bool) ([]byte, look, error) {
-	for w, tries := (patience{}), 0; ; tries++ {
+	for w, tries, glanced := (patience{}), 0, false; ; tries++ {
 		if err := c.able(); err != nil {
 			return dst, nothing, err
+		}
+		if tries%enough == enough-1 {
+			if err := ctx.Err(); err != nil {
+				return dst, nothing, err
+			}
+			if !wait && tries > enough*enough { // there are only traces of messages
+				return dst, nothing, ErrEmpty
+			}
+			futex.Yield()
 		}
 		b, found, err := c.try(dst)
 		dst = b
@@ -179,13 +189,13 @@ func (c *laneConsumer) receive(ctx context.Context, dst []byte, wait bool) ([]by
 			return dst, found, err
 		}
 		if found == beaten {
-			if tries%enough == enough-1 {
-				if err := ctx.Err(); err != nil {
-					return dst, nothing, err
-				}
-				futex.Yield()
-			}
 			continue
+		}
+		if !glanced && wait && !c.parks && c.strategy != Block {
+			glanced = true
+			if c.glance() {
+				continue
+			}
 		}
 		if err := c.await(ctx, &w, wait); err != nil {
 			return dst, nothing, err
@@ -241,10 +251,6 @@ func (c *laneConsumer) dropHeld() {
 // recv is Consumer.Recv.
 func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	c.enter()
-	if b, ok := c.dart(buf); ok {
-		c.leave()
-		return b, nil
-	}
 	buf, found, err := c.receive(ctx, buf, wait)
 	switch found {
 	case inExtent:
@@ -329,7 +335,11 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 const batchMost = 256
 
 // giveBack gives up what this end holds, before it leaves.
-func (c *laneConsumer) giveBack() {
+func (c *laneConsumer) giveBack() error {
 	c.held, c.out = held{}, false
 	c.s.bury(c.x, func() bool { return true })
+	if c.nap.woken {
+		c.passOn()
+	}
+	return nil
 }

@@ -26,6 +26,17 @@ func (s *shared) table(i int) []extent {
 	return slotsOf[extent](s.bytes[s.geo.at(i):], s.geo.table)
 }
 
+// freeExtents counts the free extents of lane i. Only its producer uses them up.
+func (s *shared) freeExtents(i int) (n uint32) {
+	table := s.table(i)
+	for k := range table {
+		if extentState(table[k].state.Load()).phase() == phaseFree {
+			n++
+		}
+	}
+	return n
+}
+
 // hold takes the message in entry e of lane i, whose state is s, for seat x. It
 // returns false if somebody else was first.
 func (s *shared) hold(i int, e *extent, was extentState, x int) (h held, ok bool, err error) {
@@ -152,12 +163,12 @@ func (s *shared) tidy() (did bool) {
 	return did
 }
 
-// undone says whether somebody has died and was not buried. The look asks it.
+// undone says whether there is a dead consumer to bury. The look asks it.
 func (s *shared) undone() bool {
 	used := s.usedSeats()
 	for x := range used {
 		c := &used[x]
-		if robust.StateOf(c.Word.Load()) == robust.Dead && c.buried.Load() != c.Arrivals.Load()+1 {
+		if robust.StateOf(c.Word.Load()) == robust.Dead && c.buried.Load() != c.Arrivals.Load()+1 && c.Gone() {
 			return true
 		}
 	}

@@ -36,9 +36,10 @@ type laneProducer struct {
 	large  []byte // its extents
 	ext    extents
 	max    uint64
-	inline uint64 // messages up to this size are in records
+	inline int // messages up to this size are in records, -1 for none
 
-	room0    []byte // what Reserve gave out
+	freed    func() bool // an extent was given back since there was no room
+	room0    []byte      // what Reserve gave out
 	reserved bool
 	start    uint64 // where its record begins, if it is inline
 }
@@ -48,8 +49,9 @@ func (p *laneProducer) init(e *end, s *shared) {
 	p.max = uint64(s.opts.MaxMessage)
 	p.inline = inlineMost
 	if s.opts.Redeliver {
-		p.inline = 0
+		p.inline = -1
 	}
+	p.freed = func() bool { return s.freeExtents(p.i) != p.free.Load() || s.h.ended.Load() != 0 }
 	p.resign = p.drop
 }
 
@@ -67,12 +69,18 @@ func (p *laneProducer) join(ctx context.Context, trust robust.Trust, i int) erro
 }
 
 func (p *laneProducer) begin() error {
-	g, s := p.s.geo, p.s
-	at := g.at(p.i)
+	g := p.s.geo
 	// Allocated before anything is stored there: see shmfile.Allocate.
-	if err := shmfile.Allocate(s.file, int64(at), int64(g.hold+g.held)); err != nil {
+	if err := shmfile.Allocate(p.s.file, int64(g.at(p.i)), int64(g.hold+g.held)); err != nil {
 		return err
 	}
+	return p.resume()
+}
+
+// resume goes on where the lane stands.
+func (p *laneProducer) resume() error {
+	g, s := p.s.geo, p.s
+	at := g.at(p.i)
 	if err := p.laneSender.begin(); err != nil {
 		return err
 	}
@@ -86,12 +94,17 @@ func (p *laneProducer) begin() error {
 	return p.ext.rebuild(published)
 }
 
-// published walks the records that are published and not taken, and returns the
-// extents that they name. Consumers may take meanwhile, which changes no record.
+// published walks the records that are published and not taken, as far as the stream
+// goes, and returns the extents that they name. Consumers may take meanwhile, which
+// changes no record.
 func (p *laneProducer) published() (map[uint32]extentState, error) {
 	found := map[uint32]extentState{}
-	for at := p.limit - p.size; at != p.tail; {
-		rest := p.tail - at
+	at, to := p.limit-p.size, p.tail
+	if cut := p.l.cut.Load(); cut != 0 && cut&^1-at < to-at {
+		to = cut &^ 1
+	}
+	for at != to {
+		rest := to - at
 		h := wordAt(p.data[at&(p.size-1):]).Load()
 		n := h &^ kindMask
 		size := uint64(0)
@@ -102,8 +115,8 @@ func (p *laneProducer) published() (map[uint32]extentState, error) {
 			size = n
 		case kindExtent:
 			size = extentRecord
-			if n >= uint64(len(p.ext.table)) {
-				return nil, fmt.Errorf("%w: extent %d", ErrCorrupt, n)
+			if n >= uint64(len(p.ext.table)) || size > p.size-at&(p.size-1) {
+				return nil, fmt.Errorf("%w: extent %d at %d", ErrCorrupt, n, at)
 			}
 			found[uint32(n)] = extentState(wordAt(p.data[at&(p.size-1)+recordHeader:]).Load())
 		}
@@ -137,14 +150,14 @@ func (p *laneProducer) record(at uint64) []byte { return p.data[at&(p.size-1):] 
 // find waits until a message of n bytes has room, and returns it: in a record that
 // begins at from, or in an extent.
 func (p *laneProducer) find(ctx context.Context, n uint64, wait bool) (room []byte, from, to uint64, err error) {
+	if p.broken != nil {
+		return nil, 0, 0, p.broken
+	}
 	if n > p.max {
-		if p.broken != nil {
-			return nil, 0, 0, p.broken
-		}
 		return nil, 0, 0, fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, n, p.max)
 	}
 	size := uint64(extentRecord)
-	inline := n <= p.inline && p.inline > 0
+	inline := int(n) <= p.inline
 	if inline {
 		size = recordSize(n)
 	}
@@ -167,13 +180,13 @@ func (p *laneProducer) find(ctx context.Context, n uint64, wait bool) (room []by
 
 // extent waits until there is an extent for n bytes.
 func (p *laneProducer) extent(ctx context.Context, n uint64, wait bool) (uint64, error) {
-	for w := (patience{}); ; {
-		off, err := p.ext.take(n)
-		if err != ErrFull {
-			return off, err
-		}
-		if p.s.tidy() {
-			continue
+	off, err := p.ext.take(n)
+	for w := (patience{}); err == ErrFull; {
+		p.s.tidy()
+		// What comes back from here on is news.
+		p.free.Store(p.s.freeExtents(p.i))
+		if off, err = p.ext.take(n); err != ErrFull {
+			break
 		}
 		if !wait {
 			return 0, ErrFull
@@ -186,22 +199,10 @@ func (p *laneProducer) extent(ctx context.Context, n uint64, wait bool) (uint64,
 			return 0, err
 		}
 	}
+	return off, err
 }
 
-// freed says whether an extent was given back since there was no room.
-func (p *laneProducer) freed() bool {
-	for _, z := range []*zone{&p.ext.held, &p.ext.big} {
-		for k := range z.n {
-			q := z.pieces[(z.first+k)%len(z.pieces)]
-			if extentState(p.ext.table[q.entry].state.Load()).phase() == phaseFree {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// seal finishes the record for a message of n bytes that was written to what find
+// finish finishes the record for a message of n bytes that was written to what find
 // returned.
 func (p *laneProducer) finish(from, n uint64) {
 	p.fill(from)
@@ -216,25 +217,30 @@ func (p *laneProducer) finish(from, n uint64) {
 	crashpoint.Hit("lane.written")
 }
 
+// dart is send in the common case, a small message for which there is room and nothing
+// in the way, and says whether it was that. It ends the call that dash has begun.
+func (p *laneProducer) dart(b []byte) (done bool, err error) {
+	n := uint64(len(b))
+	at, need := p.tail&(p.size-1), recordSize(n)
+	if len(b) > p.inline || need > p.size-at || p.detour.Load() != special || p.reserved || !p.fits(need) {
+		return false, nil
+	}
+	r := p.data[at : at+recordHeader+n]
+	wordAt(r).StoreRelaxed(kindInline | n)
+	mem.Copy(r[recordHeader:], b)
+	crashpoint.Hit("lane.copied")
+	err = p.publish(p.tail+need, 1, n)
+	p.leave()
+	return true, err
+}
+
 // send is Producer.Send.
 func (p *laneProducer) send(ctx context.Context, b []byte, wait bool) error {
-	p.drop()
 	if !p.enter() {
 		p.leave()
 		return ErrClosed
 	}
-	if n := uint64(len(b)); n <= p.inline && p.detour.Load() == special { // the common case
-		at := p.tail & (p.size - 1)
-		if need := recordSize(n); need <= p.size-at && p.fits(need) && !p.s.opts.Redeliver {
-			r := p.data[at : at+recordHeader+n]
-			wordAt(r).StoreRelaxed(kindInline | n)
-			mem.Copy(r[recordHeader:], b)
-			crashpoint.Hit("lane.copied")
-			err := p.publish(p.tail+need, 1, n)
-			p.leave()
-			return err
-		}
-	}
+	p.drop()
 	room, from, to, err := p.find(ctx, uint64(len(b)), wait)
 	if err == nil {
 		mem.Copy(room, b)
@@ -247,11 +253,11 @@ func (p *laneProducer) send(ctx context.Context, b []byte, wait bool) error {
 
 // sendBatch is Producer.SendBatch.
 func (p *laneProducer) sendBatch(ctx context.Context, messages [][]byte) (sent int, err error) {
-	p.drop()
 	if !p.enter() {
 		p.leave()
 		return 0, ErrClosed
 	}
+	p.drop()
 	published := p.tail
 	var n, bytes uint64
 	flush := func() error {
@@ -299,11 +305,11 @@ func (p *laneProducer) sendBatch(ctx context.Context, messages [][]byte) (sent i
 
 // reserve is Producer.Reserve.
 func (p *laneProducer) reserve(ctx context.Context, n int) ([]byte, error) {
-	p.drop()
 	if !p.enter() {
 		p.leave()
 		return nil, ErrClosed
 	}
+	p.drop()
 	room, from, _, err := p.find(ctx, uint64(n), true)
 	if err == nil {
 		p.room0, p.start, p.reserved = room, from, true
@@ -314,12 +320,13 @@ func (p *laneProducer) reserve(ctx context.Context, n int) ([]byte, error) {
 
 // commit is Producer.Commit.
 func (p *laneProducer) commit(n int) error {
-	if !p.reserved || n < 0 || n > len(p.room0) {
-		return ErrNotReserved
-	}
 	if !p.enter() {
 		p.leave()
 		return ErrClosed
+	}
+	if !p.reserved || n < 0 || n > len(p.room0) {
+		p.leave()
+		return ErrNotReserved
 	}
 	to := p.start + recordSize(uint64(n))
 	if p.ext.pending != nil {
@@ -342,11 +349,11 @@ func (p *laneProducer) drop() {
 
 // closeSend is Producer.CloseSend.
 func (p *laneProducer) closeSend() error {
-	p.drop()
 	if !p.enter() || p.s.h.ended.Load() != 0 {
 		p.leave()
 		return ErrClosed
 	}
+	p.drop()
 	p.s.endStream()
 	p.leave()
 	return nil

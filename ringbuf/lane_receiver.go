@@ -8,6 +8,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -20,9 +21,11 @@ type laneReceiver struct {
 	x    int // its seat
 	seat *seat
 
-	tails []uint64 // of the lanes, without sealed, as last seen
+	tails []uint64 // of the lanes, as last seen
 	at    int      // the lane that it takes from
 	burst int      // how much it has taken from it in a row
+
+	alone bool // there are no other consumers
 
 	seen uint64 // again, when it was last found that there is nothing
 
@@ -39,21 +42,27 @@ const burstMost = 64
 func (r *laneReceiver) init(e *end, sh *shared) {
 	r.end, r.s = e, sh
 	r.end.init(sh.opts, nil, &sh.both.head, &sh.both.tail)
+	r.end.fenced = sh.fenced || sh.opts.Strategy == Block
 	r.tails = make([]uint64, len(sh.lanes))
+	r.alone = len(sh.seats) == 1
 	r.breaks = func(err error) error {
 		r.broken = err
 		r.detour.Or(defunct)
 		return err
 	}
-	r.rouse = func() {
-		if r.seat != nil {
-			r.seat.asleep.Store(0)
-			futex.WakeAll(&r.seat.asleep)
-		}
-	}
+	r.rouse = func() { _ = guard(r.wakeSelf) }
 	r.ready = r.changed
 	r.gone = r.hasGone
+	r.nap.pass = r.passOn
 	r.notify = func() { set(&r.s.h.sleepers, sleeperBit(r.x)) }
+}
+
+func (r *laneReceiver) wakeSelf() error {
+	if r.seat != nil {
+		r.seat.asleep.Store(0)
+		futex.WakeAll(&r.seat.asleep)
+	}
+	return nil
 }
 
 func (r *laneReceiver) use(x int) {
@@ -106,16 +115,17 @@ func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
 		l := &used[r.at]
 		head := l.head.Load()
 		if int64(r.tails[r.at]-head) <= 0 {
-			r.tails[r.at] = l.tail.Load() &^ sealed // acquire: published
+			r.tails[r.at] = r.s.end(l)
 			r.heard.Acquire()
 		}
 		if tail := r.tails[r.at]; tail != head {
-			if tail-head <= uint64(r.s.size()) {
+			if tail-head <= uint64(r.s.size()) && (tail|head)%recordUnit == 0 {
 				return r.at, head, tail, true, nil
 			}
 			if l.head.Load() == head {
 				return 0, 0, 0, false, r.breaks(fmt.Errorf("%w: tail %d, head %d of lane %d", ErrCorrupt, tail, head, r.at))
 			}
+			r.tails[r.at] = head // others were faster: what is there was not looked at
 		}
 		r.burst = 0
 		if r.at++; r.at == len(used) {
@@ -141,8 +151,15 @@ func (s *shared) size() int {
 func (r *laneReceiver) taken(i int, head, to uint64) bool {
 	l := &r.s.lanes[i]
 	r.told.ReleaseMerge()
-	if !l.head.CompareAndSwap(head, to) {
-		return false
+	switch {
+	case !r.alone:
+		if !l.head.CompareAndSwap(head, to) {
+			return false
+		}
+	case r.fenced:
+		l.head.Store(to)
+	default:
+		l.head.StoreRelease(to)
 	}
 	crashpoint.Hit("lane.taken")
 	if l.asleep.Load() == forRoom && int64(to-l.wanted.Load()) >= 0 {
@@ -176,11 +193,11 @@ func (r *laneReceiver) passOn() {
 func (r *laneReceiver) news() bool {
 	used := r.s.usedLanes()
 	for i := range used {
-		if used[i].head.Load() != used[i].tail.Load()&^sealed {
+		if used[i].head.Load() != r.s.end(&used[i]) {
 			return true
 		}
 	}
-	return r.s.h.again.Load() != r.seen
+	return r.offered()
 }
 
 // changed is news for who has just found nothing: it reads no line that other
@@ -188,11 +205,40 @@ func (r *laneReceiver) news() bool {
 func (r *laneReceiver) changed() bool {
 	used := r.s.usedLanes()
 	for i := range used {
-		if used[i].tail.Load()&^sealed != r.tails[i] {
+		if r.s.end(&used[i]) != r.tails[i] {
 			return true
 		}
 	}
-	return r.s.h.again.Load() != r.seen || r.s.h.ended.Load() != 0
+	return r.offered() || r.s.h.ended.Load() != 0 && !r.mayComeBack()
+}
+
+// offered says whether somebody has offered messages to be received again.
+func (r *laneReceiver) offered() bool {
+	return r.s.opts.Redeliver && r.s.h.again.Load() != r.seen
+}
+
+// mayComeBack says whether what others hold may have to be received again.
+func (r *laneReceiver) mayComeBack() bool { return r.s.opts.Redeliver && r.s.heldByOthers(r.x) }
+
+// unannounced says whether something can be received again although nobody has said
+// so: who made it so may be stopped.
+func (r *laneReceiver) unannounced() bool {
+	return r.s.opts.Redeliver && r.s.h.again.Load() == r.seen && r.s.anyAgain()
+}
+
+// glance waits for something as long as another core may be about to publish it,
+// before all that await does.
+func (r *laneReceiver) glance() bool {
+	used := r.s.usedLanes()
+	for range glances {
+		for i := range used {
+			if used[i].tail.Load() != r.tails[i] {
+				return true
+			}
+		}
+		mem.Pause(1)
+	}
+	return false
 }
 
 // hasGone is what the look asks about a sleeping consumer. It reads shared words
@@ -202,11 +248,14 @@ func (r *laneReceiver) hasGone() bool {
 	if r.seat.asleep.Load() != 0 { // whoever cleared the bit may be stopped
 		set(&s.h.sleepers, sleeperBit(r.x))
 	}
+	if s.undone() || s.opts.Redeliver && s.anyAgain() {
+		return true
+	}
 	present, came := false, false
 	used := s.usedLanes()
 	for i := range used {
 		l := &used[i]
-		if l.head.Load() != l.tail.Load()&^sealed {
+		if l.head.Load() != s.end(l) {
 			return true
 		}
 		switch robust.StateOf(l.Word.Load()) {
@@ -221,8 +270,8 @@ func (r *laneReceiver) hasGone() bool {
 			came = came || l.Arrivals.Load() != 0
 		}
 	}
-	return came && !present && !r.patient || s.h.ended.Load() != 0 || s.undone() ||
-		s.opts.Redeliver && s.anyAgain() // although nobody said so
+	over := s.h.ended.Load() != 0 || came && !present && !r.patient && !s.dying()
+	return over && !r.mayComeBack()
 }
 
 // await waits until there may be something to receive. The error says why there will
@@ -235,11 +284,18 @@ func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error 
 		return r.broken
 	}
 	r.s.tidy()
+	if r.unannounced() {
+		r.seen--
+	}
 	if err := r.over(); err != nil {
-		if r.news() || r.s.opts.Redeliver && r.s.anyAgain() { // everything published before that is visible now
+		// Everything published before that is visible now. What then is in no lane
+		// any more is held by somebody, or was released.
+		if r.news() {
 			return nil
 		}
-		return err
+		if !r.mayComeBack() {
+			return err
+		}
 	}
 	if !wait {
 		if r.news() {
@@ -274,19 +330,14 @@ func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error 
 func (r *laneReceiver) over() error {
 	s := r.s
 	if s.h.ended.Load() != 0 {
-		s.seal()
-		if s.opts.Redeliver && s.heldByOthers(r.x) {
-			return nil
-		}
+		s.cut()
 		return io.EOF
 	}
 	if r.patient {
 		return nil
 	}
 	switch c := s.producers(); {
-	case c.present || !c.came || c.dying:
-		return nil
-	case s.opts.Redeliver && s.heldByOthers(r.x):
+	case c.present || !c.came || c.dead && s.dying():
 		return nil
 	case c.dead:
 		return ErrPeerDied

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -19,7 +20,7 @@ type laneSender struct {
 	l  *lane
 	at int // where the search for a sleeper begins
 
-	tail  uint64 // end of what is published, without sealed
+	tail  uint64 // end of what is published; the shared one is only written
 	limit uint64 // tail may grow up to here: the head last seen plus the capacity
 	size  uint64 // capacity
 
@@ -29,6 +30,7 @@ type laneSender struct {
 
 	nap    nap
 	want   uint64
+	free   mem.Uint32  // private: how many extents were free when there was no room
 	ready  func() bool // what it waits for is there
 	roomy  func() bool // there is room up to want
 	gone   func() bool // a sleeper has reason to wake
@@ -38,14 +40,15 @@ type laneSender struct {
 func (s *laneSender) init(e *end, sh *shared, size uint64) {
 	s.end, s.s, s.size = e, sh, size
 	s.end.init(sh.opts, nil, &sh.both.tail, &sh.both.head)
+	s.end.fenced = sh.fenced || sh.opts.Strategy == Block
 	s.breaks = func(err error) error {
 		s.broken = err
 		s.detour.Or(defunct)
 		return err
 	}
-	s.rouse = func() { s.wakeSelf() }
+	s.rouse = func() { _ = guard(s.wakeSelf) }
 	s.gone = s.hasGone
-	s.roomy = func() bool { return int64(s.l.head.Load()-s.want) >= 0 }
+	s.roomy = func() bool { return int64(s.l.head.Load()-s.want) >= 0 || sh.h.ended.Load() != 0 }
 	s.notify = func() {}
 }
 
@@ -78,23 +81,15 @@ func (s *laneSender) take(ctx context.Context, trust robust.Trust, i int) error 
 // begin reads where the lane stands, once this process has it.
 func (s *laneSender) begin() error {
 	s.l.asleep.Store(awake)
-	t, head := s.l.tail.Load(), s.l.head.Load()
-	tail := t &^ sealed
+	tail, head := s.l.tail.Load(), s.l.head.Load()
 	if tail-head > s.size || (tail|head)%recordUnit != 0 {
 		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
 	}
 	s.tail, s.limit = tail, head+s.size
-	if s.s.h.ended.Load() != 0 {
-		s.seal()
+	if s.s.h.ended.Load() != 0 { // before this lane was one to be cut, perhaps
+		s.l.cut.CompareAndSwap(0, tail|1)
 	}
 	return nil
-}
-
-// seal seals this end's lane.
-func (s *laneSender) seal() {
-	if set(&s.l.tail, sealed) {
-		s.s.wakeAll()
-	}
 }
 
 // fits says whether there is room for need, as last seen, and the consumer that was
@@ -111,7 +106,7 @@ func (s *laneSender) room(ctx context.Context, need uint64, wait bool) error {
 		}
 		head := s.l.head.Load() // acquire: taken
 		s.heard.Acquire()
-		if s.tail-head > s.size {
+		if s.tail-head > s.size || int64(head+s.size-s.limit) < 0 {
 			return s.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, s.tail, head))
 		}
 		s.note(s.tail - head)
@@ -185,19 +180,49 @@ func (s *laneSender) doze(ctx context.Context, w *patience, what uint32) error {
 	return err
 }
 
-// hasGone is what the look asks about a sleeping producer.
+// hasGone is what the look asks about a sleeping producer. It reads shared words
+// only.
 func (s *laneSender) hasGone() bool {
-	if s.s.h.ended.Load() != 0 || int64(s.l.head.Load()-s.l.wanted.Load()) >= 0 || s.l.asleep.Load() == forExtent {
+	sh := s.s
+	if sh.h.ended.Load() != 0 {
 		return true
 	}
-	return false
+	switch s.l.asleep.Load() {
+	case forRoom:
+		if int64(s.l.head.Load()-s.l.wanted.Load()) >= 0 {
+			return true
+		}
+	case forExtent:
+		if sh.freeExtents(s.i) != s.free.Load() || sh.undone() {
+			return true
+		}
+	}
+	// Consumers that came after this end fell asleep are not its friends.
+	present, came := false, false
+	used := sh.usedSeats()
+	for x := range used {
+		c := &used[x]
+		switch robust.StateOf(c.Word.Load()) {
+		case robust.Present:
+			present = true
+			if c.CheckOwner() {
+				return true
+			}
+		case robust.Dead:
+			came = true
+		default:
+			came = came || c.Arrivals.Load() != 0
+		}
+	}
+	return came && !present && !s.patient
 }
 
-func (s *laneSender) wakeSelf() {
+func (s *laneSender) wakeSelf() error {
 	if s.l != nil {
 		s.l.asleep.Store(awake)
 		futex.WakeAll(&s.l.asleep)
 	}
+	return nil
 }
 
 // note keeps the most that was seen waiting.
@@ -208,19 +233,21 @@ func (s *laneSender) note(used uint64) {
 }
 
 // publish publishes everything up to tail, n messages of so many bytes. ErrClosed:
-// the stream has been ended, and nothing was published.
+// the stream has ended before them, and nobody receives them.
 //
-// release: published. Pairs with "acquire: published" in laneReceiver.
+// release: published. Pairs with "acquire: published" in shared.end.
 func (s *laneSender) publish(tail, n, bytes uint64) error {
 	s.told.ReleaseMerge()
-	if !s.l.tail.CompareAndSwap(s.tail, tail) {
-		if s.l.tail.Load() == s.tail|sealed {
-			return ErrClosed
-		}
-		return s.breaks(fmt.Errorf("%w: somebody has moved the tail", ErrCorrupt))
+	if s.fenced {
+		s.l.tail.Store(tail)
+	} else {
+		s.l.tail.StoreRelease(tail)
 	}
 	crashpoint.Hit("lane.published")
 	s.tail = tail
+	if s.s.h.ended.Load() != 0 && s.behindCut() {
+		return ErrClosed
+	}
 	s.l.messages.StoreRelaxed(s.l.messages.Load() + n)
 	s.l.bytes.StoreRelaxed(s.l.bytes.Load() + bytes)
 	if s.s.h.sleepers.Load() != 0 && s.s.wakeOne(s.at) {
@@ -228,4 +255,12 @@ func (s *laneSender) publish(tail, n, bytes uint64) error {
 		s.l.wakes.StoreRelaxed(s.l.wakes.Load() + 1)
 	}
 	return nil
+}
+
+// behindCut says whether what was published last is behind the end of the stream. If
+// nobody has said where that is, it is here.
+func (s *laneSender) behindCut() bool {
+	s.l.cut.CompareAndSwap(0, s.tail|1)
+	crashpoint.Hit("lane.cut")
+	return int64(s.l.cut.Load()&^1-s.tail) < 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -13,11 +14,11 @@ import (
 )
 
 // Waiting among many. Each end sleeps on a word of its own, asleep: it sets the word,
-// reads once more what it waits for, and sleeps. A publisher, which has just done a
-// CAS, reads the sleepers' bits and wakes one consumer; a consumer, which has just
-// done one, reads the asleep word of the lane that it took from. All these are
-// sequentially consistent, so either the sleeper sees the news or the other sees the
-// sleeper.
+// reads once more what it waits for, and sleeps. A publisher, after it has stored its
+// tail, reads the sleepers' bits and wakes one consumer; a consumer, after it has moved
+// a head, reads the asleep word of that lane. The sleeper fences for both sides between
+// its store and its load, as in wait.go, so either it sees the news or the other one
+// sees the sleeper.
 //
 // One consumer is woken for one publication. A consumer that was woken and finds
 // more than it takes wakes the next one, and so does one that was woken and leaves
@@ -57,12 +58,11 @@ func clearBit(w *mem.Uint64, bit uint64) {
 // wakeOne wakes one sleeping consumer, if there is one, beginning the search at
 // seat from.
 func (s *shared) wakeOne(from int) (woken bool) {
-	for k := range 64 {
-		k = (from + k) % 64
+	// Once: who sets a bit later looks for news after that.
+	for left := s.h.sleepers.Load(); left != 0; {
+		k := (bits.TrailingZeros64(bits.RotateLeft64(left, -from)) + from) % 64
 		bit := uint64(1) << k
-		if s.h.sleepers.Load()&bit == 0 {
-			continue
-		}
+		left &^= bit
 		if s.wakeSeat(k) {
 			return true
 		}
@@ -104,14 +104,50 @@ func (s *shared) wakeAll() {
 type nap struct {
 	word   *mem.Uint32 // its asleep word
 	woken  bool        // somebody has woken it since it last asked
+	pass   func()      // wakes another one in its place; nil: nobody would take it
 	spin   futex.Spinner
 	checks uint32
+	parked lanePark // of a call that parks
+}
+
+// lieDown says to others that this end sleeps, and returns the words to sleep on, behind
+// words; false if the friend is not there any more.
+func (n *nap) lieDown(words []futex.Word, sleepFor uint32, announce func(), friend *robust.Presence) ([]futex.Word, bool) {
+	n.word.Store(sleepFor)
+	crashpoint.Hit("lane.asleep")
+	announce()
+	crashpoint.Hit("lane.announced")
+	words = append(words, futex.Word{Addr: n.word, Val: sleepFor})
+	if friend == nil {
+		return words, true
+	}
+	watched, same := friend.Watch(friend.Word.Load() &^ robust.Waiters)
+	return append(words, futex.Word{Addr: &friend.Word, Val: watched}), same && robust.StateOf(watched) == robust.Present
+}
+
+// getUp undoes lieDown.
+func (n *nap) getUp() {
+	if n.word.Swap(awake) == awake {
+		n.woken = true
+	}
+}
+
+// spread wakes the others who sleep on the presence of a friend that is not there any
+// more: the kernel has woken one of them.
+func spread(friend *robust.Presence) {
+	if friend != nil && robust.StateOf(friend.Word.Load()) != robust.Present {
+		futex.WakeAll(&friend.Word)
+	}
 }
 
 // wait waits until ready, gone or closed, or for no reason. sleepFor is what the
 // asleep word says meanwhile; announce is called when it says so. friend, which may
 // be nil, is a peer whose death is news.
 func (e *end) wait(ctx context.Context, n *nap, w *patience, sleepFor uint32, ready func() bool, announce func(), friend *robust.Presence, gone func() bool) error {
+	if e.parks {
+		n.parked = lanePark{sleepFor: sleepFor, ready: ready, announce: announce, friend: friend, gone: gone}
+		return errParked
+	}
 	if err := contextEnded(ctx, e.closed.Load()); err != nil {
 		return err
 	}
@@ -143,26 +179,17 @@ func (e *end) wait(ctx context.Context, n *nap, w *patience, sleepFor uint32, re
 		return contextEnded(ctx, e.closed.Load())
 	}
 	err := e.sleep(ctx, n, w, sleepFor, ready, announce, friend, gone)
-	if n.word.Swap(awake) == awake {
-		n.woken = true
-	}
+	n.getUp()
 	return err
 }
 
 func (e *end) sleep(ctx context.Context, n *nap, w *patience, sleepFor uint32, ready func() bool, announce func(), friend *robust.Presence, gone func() bool) error {
-	n.word.Store(sleepFor)
-	crashpoint.Hit("lane.asleep")
-	announce()
-	crashpoint.Hit("lane.announced")
-	words := append(make([]futex.Word, 0, 2), futex.Word{Addr: n.word, Val: sleepFor})
-	same := true
-	if friend != nil {
-		var watched uint32
-		watched, same = friend.Watch(friend.Word.Load() &^ robust.Waiters)
-		same = same && robust.StateOf(watched) == robust.Present
-		words = append(words, futex.Word{Addr: &friend.Word, Val: watched})
+	words, same := n.lieDown(make([]futex.Word, 0, 2), sleepFor, announce, friend)
+	if e.strategy != Block {
+		futex.HeavyFence()
 	}
-	if !same || ready() || gone() || e.closed.Load() {
+	// A friend's word tells when nobody is left, and without one gone does.
+	if !same || ready() || friend == nil && gone() || e.closed.Load() {
 		return nil
 	}
 	var began time.Time
@@ -178,8 +205,6 @@ func (e *end) sleep(ctx context.Context, n *nap, w *patience, sleepFor uint32, r
 	if errors.Is(err, futex.ErrFault) {
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
-	if friend != nil && robust.StateOf(friend.Word.Load()) != robust.Present {
-		futex.WakeAll(&friend.Word) // the kernel has woken one of those who sleep on it
-	}
+	spread(friend)
 	return err
 }

@@ -24,13 +24,22 @@ import (
 //	 640    4 ended        producer: 1 after CloseSend
 //	 768   64 producer     the producer's presence; the consumer sleeps on it
 //	 896   64 consumer     the consumer's presence; the producer sleeps on it
+//	4096 8192 extents      extent[256], see large.go: only if MaxMessage > capacity-8
 //	65536     data         capacity bytes, or the slots
+//	          large        behind the data, alike: 4 × MaxMessage bytes, rounded up
+//	                       to 64 KiB, the memory of the extents; allocated while in
+//	                       use. Their offsets count from here.
 //
 // A record in a ring's data begins at a multiple of 8 and never wraps, since
 // the data is mapped twice, back to back:
 //
 //	0    8 length of the message in bytes
 //	8    n message, then up to 7 bytes of anything
+//
+// or, for a message longer than capacity-8:
+//
+//	0    8 1<<62 + entry in the table of extents
+//	8    8 generation of the extent, in bits 17 to 63
 type header struct {
 	_           structs.HostLayout
 	object      [shmfile.HeaderSize]byte
@@ -71,6 +80,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.producer)-768]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.consumer)-896]
 	_ = [1]struct{}{}[unsafe.Sizeof(header{})-1024]
+	_ = [headSize - largeTable - largeEntries*extentSize]struct{}{} // not negative
 )
 
 // headerOf lays the header over the beginning of b, which must have headSize

@@ -83,13 +83,21 @@ const (
 type Options struct {
 	// Capacity of a Ring in bytes, default 1 MiB. It is rounded up to a power
 	// of two of at least 64 KiB. A message takes its length rounded up to 8,
-	// plus 8. Channels take their capacity from NewChan. Where there are many
-	// producers, each has so much of its own, and where messages are held in
-	// extents, as much again for those.
+	// plus 8; one that does not fit, 16. Channels take their capacity from NewChan.
+	// Where there are many producers, each has so much of its own, and where
+	// messages are held in extents, as much again for those.
 	Capacity int
 	// MaxMessage is the largest message in bytes; the default is the capacity
-	// less 8. Larger ones than that get memory of their own, which is given back
-	// to the system when they are released.
+	// less 8, the most is 2 TiB. Messages that do not fit the ring (where there
+	// are many ends: that are larger than a quarter of the capacity) get memory of
+	// their own, behind it in the same file: address space for four of the
+	// largest, at most 256 at a time, taken from the system when they are sent or
+	// reserved and given back when they are released. When the system has none,
+	// Send returns ErrNoSpace, nothing was sent, and the ring goes on. An
+	// anonymous ring's memory is limited by the machine's and that of its control
+	// group, which the system enforces by killing processes; a named one's also by
+	// the size of /dev/shm, half of the machine's memory unless it was mounted
+	// otherwise and often 64 MiB in containers.
 	MaxMessage int
 	// Mode says how many processes send and receive at a time.
 	Mode Mode
@@ -104,6 +112,8 @@ type Options struct {
 	OnPeerDeath PeerDeath
 	// Exist says what New does when the name is taken; default ExistFail.
 	Exist Exist
+
+	fenced bool // of rings with many ends: flagFenced
 }
 
 // OpenOptions of Open and OpenChan. nil means the defaults.
@@ -134,7 +144,7 @@ func (o *Options) normal() (Options, error) {
 	if n.MaxMessage == 0 {
 		n.MaxMessage = n.Capacity - recordHeader
 	}
-	if n.MaxMessage < 0 || n.Mode == SPSC && n.MaxMessage > n.Capacity-recordHeader {
+	if n.MaxMessage < 0 || n.MaxMessage > maxFile/4 {
 		return n, fmt.Errorf("%w: messages of %d bytes in a ring of %d", ErrSize, n.MaxMessage, n.Capacity)
 	}
 	return n, n.checkModes()

@@ -19,12 +19,13 @@ import (
 type Producer struct {
 	sender
 	data []byte // the ring's bytes, twice
-	max  uint64 // MaxMessage
+	max  uint64 // the largest message that fits the ring
 
 	reserved uint64 // length of the message under construction
 	writing  bool   // there is one
 
-	lane *laneProducer // where there are many producers or consumers
+	large *largeSender  // for messages that do not fit, if there may be such
+	lane  *laneProducer // where there are many producers or consumers
 
 	ring *Ring
 	owns bool // the ring came with the role and goes with it
@@ -37,15 +38,21 @@ func recordSize(n uint64) uint64 { return (n + recordHeader + 7) &^ 7 }
 // mapped twice.
 func (p *Producer) init(h *header, data []byte, o Options) {
 	p.sender.init(h, o)
-	p.data, p.max = data, uint64(o.MaxMessage)
+	p.data, p.max = data, uint64(min(o.MaxMessage, o.Capacity-recordHeader))
 }
 
 // Send copies b into the ring and publishes it, waiting for room as long as
-// ctx allows. On an error nothing was sent: ErrTooLarge, ErrClosed,
-// ErrNoConsumer, ErrTruncated, ErrCorrupt or the context's error.
+// ctx allows. On an error nothing was sent: ErrTooLarge, ErrClosed, ErrNoSpace
+// (the memory for a message larger than the ring), ErrNoConsumer, ErrTruncated,
+// ErrCorrupt or the context's error.
 func (p *Producer) Send(ctx context.Context, b []byte) error {
 	n := uint64(len(b))
 	if !p.dash() || n > p.max || !p.fits(recordSize(n)) {
+		if p.lane != nil && !p.guarded {
+			if done, err := p.lane.dart(b); done {
+				return err
+			}
+		}
 		return p.sendSlow(ctx, b, true)
 	}
 	p.write(b)
@@ -74,6 +81,11 @@ func (p *Producer) send(ctx context.Context, b []byte, wait bool) error {
 	}
 	n := uint64(len(b))
 	if !p.enter() || n > p.max || !p.fits(recordSize(n)) {
+		if n > p.max && p.large != nil {
+			err := p.sendLarge(ctx, b, wait)
+			p.leave()
+			return err
+		}
 		if err := p.space(ctx, n, wait); err != nil {
 			p.leave()
 			return err
@@ -111,6 +123,14 @@ func (p *Producer) sendBatch(ctx context.Context, messages [][]byte) (int, error
 				p.commit()
 				published, from = i, p.tail
 			}
+			if n > p.max && p.large != nil {
+				if err := p.sendLarge(ctx, b, true); err != nil {
+					p.leave()
+					return published, err
+				}
+				published, from = i+1, p.tail
+				continue
+			}
 			if err := p.space(ctx, n, true); err != nil {
 				p.leave()
 				return published, err
@@ -129,8 +149,8 @@ func (p *Producer) sendBatch(ctx context.Context, messages [][]byte) (int, error
 	return len(messages), nil
 }
 
-// Reserve returns n bytes of the ring in which to build a message, waiting for
-// room as long as ctx allows. Commit publishes it, Abort gives it up; another
+// Reserve returns n bytes of the ring's memory in which to build a message, waiting
+// for room as long as ctx allows. Commit publishes it, Abort gives it up; another
 // Reserve or Send begins anew. The slice must not be used after any of these.
 // Errors are those of Send.
 func (p *Producer) Reserve(ctx context.Context, n int) ([]byte, error) {
@@ -151,6 +171,11 @@ func (p *Producer) reserve(ctx context.Context, n int) ([]byte, error) {
 	}
 	p.writing = false
 	if !p.enter() || uint64(n) > p.max || !p.fits(recordSize(uint64(n))) {
+		if uint64(n) > p.max && p.large != nil {
+			b, err := p.reserveLarge(ctx, uint64(n))
+			p.leave()
+			return b, err
+		}
 		if err := p.space(ctx, uint64(n), true); err != nil {
 			p.leave()
 			return nil, err
@@ -167,7 +192,7 @@ func (p *Producer) reserve(ctx context.Context, n int) ([]byte, error) {
 // returns ErrNotReserved, and changes nothing, if less was.
 func (p *Producer) Commit(n int) error {
 	if p.lane == nil && (!p.writing || n < 0 || uint64(n) > p.reserved) {
-		return ErrNotReserved
+		return p.commitLarge(n)
 	}
 	if p.guarded {
 		return p.guard(func() error { return p.commitReserved(n) })
@@ -195,18 +220,26 @@ func (p *Producer) commitReserved(n int) error {
 // undone.
 func (p *Producer) Abort() {
 	p.writing = false
-	if p.lane != nil && p.enter() {
-		p.lane.drop()
+	if p.enter() { // else what was reserved may be another's
+		if p.lane != nil {
+			p.lane.drop()
+		}
+		p.dropLarge()
 	}
 	p.leave()
 }
 
 // space waits until a message of n bytes fits.
 func (p *Producer) space(ctx context.Context, n uint64, wait bool) error {
+	p.anew()
 	if n > p.max && p.broken == nil {
-		return fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, n, p.max)
+		return p.tooLarge(n)
 	}
 	return p.room(ctx, recordSize(n), wait)
+}
+
+func (p *Producer) tooLarge(n uint64) error {
+	return fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, n, p.ring.MaxMessage())
 }
 
 // write puts a message behind the others, unpublished. There is room.
@@ -239,6 +272,7 @@ func (p *Producer) closeSend() error {
 		return ErrClosed
 	}
 	p.writing = false
+	p.dropLarge()
 	p.endStream()
 	p.leave()
 	return nil

@@ -97,7 +97,7 @@ func (r *receiver) over(ctx context.Context, seen peer, wait bool) error {
 		return nil
 	case !seen.died():
 		return io.EOF
-	case !wait && !r.theirs.Gone():
+	case (!wait || r.parks) && !r.theirs.Gone():
 		return nil
 	}
 	if err := r.theirs.AwaitGone(ctx, r.closed.Load); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
@@ -45,16 +46,17 @@ func New(name string, o *Options) (*Ring, error) {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
 	spec := shmfile.Spec{
-		Kind: shmfile.KindRing, Size: int64(headSize + opts.Capacity),
+		Kind: shmfile.KindRing, Size: int64(headSize + opts.Capacity + opts.largeBytes()),
 		Sizes: [2]uint64{uint64(opts.Capacity), uint64(opts.MaxMessage)},
 	}
-	now := spec.Size
+	now := int64(headSize + opts.Capacity)
 	if opts.Mode != SPSC {
 		g, err := geometryOf(opts, 0)
 		if err != nil {
 			return nil, fmt.Errorf("make ring: %w", err)
 		}
 		spec.Size, now = int64(g.size()), int64(g.head)
+		opts.fenced = !futex.LightFences()
 	}
 	f, created, err := create(name, spec, now, opts)
 	if err != nil {
@@ -143,10 +145,11 @@ func newRing(name string, f *os.File) (r *Ring, err error) {
 func (r *Ring) mmap(size int64) (err error) {
 	o := mem.Options{Truncatable: shmfile.Truncatable(r.file)}
 	if r.opts.Mode == SPSC {
-		if size != int64(headSize+r.opts.Capacity) {
-			return fmt.Errorf("%w: %d bytes, capacity %d", ErrCorrupt, size, r.opts.Capacity)
+		large := r.opts.largeBytes()
+		if size != int64(headSize+r.opts.Capacity+large) {
+			return fmt.Errorf("%w: %d bytes, capacity %d, messages of %d", ErrCorrupt, size, r.opts.Capacity, r.opts.MaxMessage)
 		}
-		if r.m, err = mem.MapRing(r.file, headSize, r.opts.Capacity, o); err == nil {
+		if r.m, err = mem.MapRing(r.file, headSize, r.opts.Capacity, large, o); err == nil {
 			r.h = headerOf(r.m.Bytes())
 		}
 		return err
@@ -169,12 +172,15 @@ func (o *Options) read(f *os.File) error {
 	}
 	field := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
 	o.Strategy, o.OnPeerDeath, o.Mode = Strategy(field(0)), PeerDeath(field(1)), Mode(field(2))
-	o.Redeliver = field(3)&flagRedeliver != 0
+	o.Redeliver, o.fenced = field(3)&flagRedeliver != 0, field(3)&flagFenced != 0
 	o.Producers, o.Consumers = int(field(4)), int(field(5))
 	if o.Mode == SPSC { // such a ring has no more
 		o.Producers, o.Consumers = 1, 1
 	}
 	n := *o
+	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
+		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
+	}
 	if err := n.checkModes(); err != nil || n != *o {
 		return fmt.Errorf("%w: mode %v with %d producers, %d consumers: %w", ErrCorrupt, o.Mode, o.Producers, o.Consumers, err)
 	}
@@ -207,7 +213,10 @@ func (r *Ring) produce(ctx context.Context, p *Producer, trust robust.Trust, lan
 		if err := p.join(ctx, trust); err != nil {
 			return err
 		}
-		return p.begin(recordUnit)
+		if err := p.begin(recordUnit); err != nil {
+			return err
+		}
+		return p.beginLarge(r.largeMemory())
 	})
 	if err != nil {
 		return fmt.Errorf("become producer: %w", err)
@@ -239,7 +248,10 @@ func (r *Ring) consume(ctx context.Context, c *Consumer, trust robust.Trust, sea
 		if err := c.join(ctx, trust); err != nil {
 			return err
 		}
-		return c.begin()
+		if err := c.begin(); err != nil {
+			return err
+		}
+		return c.beginLarge(r.largeMemory())
 	})
 	if err != nil {
 		return fmt.Errorf("become consumer: %w", err)
@@ -290,7 +302,7 @@ func (r *Ring) MaxMessage() int { return r.opts.MaxMessage }
 func (r *Ring) Len() int { return r.Stats().Used }
 
 // Available returns how many bytes are free. A message takes its length
-// rounded up to 8, plus 8.
+// rounded up to 8, plus 8; one that does not fit the ring takes 16.
 func (r *Ring) Available() int { return r.Cap() - r.Len() }
 
 // String describes the ring.

@@ -14,10 +14,9 @@ import (
 )
 
 // Many ends. Each producer has a lane and each consumer a seat. A producer is the
-// only writer of its lane, and publishes by one CAS of the lane's tail, which fails
-// only if the stream has been ended; it claims nothing, so a producer that is killed
-// or stopped anywhere leaves nothing to skip. A consumer takes from any lane, by one
-// CAS: of the lane's head after it has copied a small message out, or of the state of
+// only writer of its lane, and publishes by one store of the lane's tail; it claims
+// nothing, so a producer that is killed or stopped anywhere leaves nothing to skip. A
+// consumer takes from any lane, by one CAS: of the lane's head after it has copied a small message out, or of the state of
 // an extent (extent.go). The order is that of the lane: messages of one producer are
 // received in order, those of several in any.
 //
@@ -39,6 +38,8 @@ type shared struct {
 	geo   geometry
 	opts  Options
 	both  *handOver
+
+	fenced bool // publishers fence
 }
 
 // sharedOf lays a ring or channel of that geometry over b.
@@ -48,6 +49,8 @@ func sharedOf(b []byte, f *os.File, g geometry, o Options) *shared {
 		h: h, bytes: b, file: f, geo: g, opts: o, both: handOverOf(h.object[:]),
 		seats: slotsOf[seat](b[sharedHead:], g.seats),
 		lanes: slotsOf[lane](b[sharedHead+g.seats*seatSize:], g.lanes),
+
+		fenced: o.fenced,
 	}
 }
 
@@ -56,6 +59,9 @@ func (o Options) header() []byte {
 	var flags uint32
 	if o.Redeliver {
 		flags = flagRedeliver
+	}
+	if o.fenced {
+		flags |= flagFenced
 	}
 	var b []byte
 	for _, v := range []uint32{uint32(o.Strategy), uint32(o.OnPeerDeath), uint32(o.Mode), flags, uint32(o.Producers), uint32(o.Consumers)} {
@@ -105,7 +111,6 @@ type crowd struct {
 	present bool // somebody takes part
 	came    bool // somebody ever did
 	dead    bool // somebody who did has died
-	dying   bool // and may still be doing something
 }
 
 // look reads a presence. It returns something that differs if anybody came or went
@@ -117,7 +122,6 @@ func (c *crowd) look(p *robust.Presence) uint64 {
 		c.present, c.came = true, true
 	case robust.Dead:
 		c.dead, c.came = true, true
-		c.dying = c.dying || !p.Gone()
 	case robust.Vacant:
 		c.came = c.came || arrivals != 0
 	}
@@ -125,9 +129,10 @@ func (c *crowd) look(p *robust.Presence) uint64 {
 }
 
 // quiet says who takes part. If it says nobody, then there was an instant at which
-// nobody did.
+// nobody did. Where words change all the time somebody does, if only one who writes
+// garbage.
 func quiet(n func() int, at func(i int) *robust.Presence) crowd {
-	for {
+	for range enough {
 		var first, second crowd
 		var before, after uint64
 		count := n()
@@ -144,41 +149,78 @@ func quiet(n func() int, at func(i int) *robust.Presence) crowd {
 			return second
 		}
 	}
+	return crowd{present: true, came: true}
 }
 
 func (s *shared) producers() crowd {
 	return quiet(func() int { return len(s.usedLanes()) }, func(i int) *robust.Presence { return &s.lanes[i].Presence })
 }
 
+// dying says whether a producer that has died may still be doing something.
+func (s *shared) dying() bool {
+	used := s.usedLanes()
+	for i := range used {
+		if l := &used[i]; robust.StateOf(l.Word.Load()) == robust.Dead && !l.Gone() {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *shared) consumers() crowd {
 	return quiet(func() int { return len(s.usedSeats()) }, func(i int) *robust.Presence { return &s.seats[i].Presence })
 }
 
-// endStream is CloseSend: it seals all lanes, so that nothing is published any more,
-// and wakes everybody. Who dies in it leaves the rest to the receivers.
+// The end of the stream. It ends at one place in each lane, the cut, which is set
+// once; what is published behind it is not received by anybody, and its Send returns
+// ErrClosed. A producer stores its tail and then reads ended. Whoever cuts, any
+// receiver or the one who ends the stream, does so when ended is set and everybody has
+// fenced since. So if a producer reads that the stream has not ended, its tail was
+// stored before the fence and is seen by whoever cuts; otherwise it cuts its own lane
+// behind what it has published, or finds where the cut is. And a receiver reads the
+// tail and then ended: what was stored after the fence it sees together with ended, and
+// goes no further than the cut. Nobody waits for a producer that is stopped in a Send.
+
+// endStream is CloseSend. Who dies in it leaves the rest to the receivers.
 func (s *shared) endStream() {
 	s.both.tail.ReleaseMerge()
 	s.h.ended.Store(1)
 	crashpoint.Hit("shared.ended")
-	s.seal()
+	s.cut()
 	s.wakeAll()
 }
 
-// seal ends every lane. A producer that joins later raises usedLanes first and then
-// reads ended: either it sees that, or its lane is sealed here.
-func (s *shared) seal() {
+// cut cuts every lane, after ended was set. A producer that joins later raises
+// usedLanes first and then reads ended: either it sees that, and cuts its lane before
+// it publishes, or its lane is cut here.
+func (s *shared) cut() {
+	if !s.fenced {
+		futex.HeavyFence()
+	}
 	for i := range s.usedLanes() {
 		l := &s.lanes[i]
-		for {
-			t := l.tail.Load()
-			if t&sealed != 0 || l.tail.CompareAndSwap(t, t|sealed) {
-				break
-			}
+		if l.cut.Load() == 0 {
+			l.cut.CompareAndSwap(0, l.tail.Load()|1)
+			crashpoint.Hit("shared.cut")
 		}
 		if l.asleep.Load() != awake {
 			_ = futex.WakeClear(&l.asleep)
 		}
 	}
+}
+
+// end is where lane l ends for now.
+//
+// acquire: published. Pairs with "release: published" in laneSender.
+func (s *shared) end(l *lane) uint64 {
+	tail := l.tail.Load()
+	if s.h.ended.Load() == 0 {
+		return tail
+	}
+	if l.cut.Load() == 0 {
+		s.cut()
+	}
+	return l.cut.Load() &^ 1
 }
 
 // stats of all lanes together.
@@ -187,7 +229,7 @@ func (s *shared) stats() (st Stats) {
 		for i := range s.usedLanes() {
 			l := &s.lanes[i]
 			head := l.head.Load()
-			tail := l.tail.Load() &^ sealed
+			tail := l.tail.Load()
 			st.Sent += tail
 			st.Received += head
 			st.Used += int(min(tail-head, uint64(s.geo.capacity)*8))

@@ -65,7 +65,7 @@ func geometryOf(o Options, slot int) (g geometry, err error) {
 			if o.MaxMessage > maxFile/4 {
 				return g, fmt.Errorf("%w: messages of %d bytes", ErrSize, o.MaxMessage)
 			}
-			g.big = roundUp(4*o.MaxMessage, zoneUnit)
+			g.big = 4 * roundUp(o.MaxMessage, zoneUnit)
 		}
 		g.lane = g.hold + g.held + g.big
 	}

@@ -17,7 +17,7 @@ import (
 //	 128    4 strategy     creator
 //	 132    4 onPeerDeath  creator
 //	 136    4 mode         creator
-//	 140    4 flags        creator: flagRedeliver
+//	 140    4 flags        creator: flagRedeliver, flagFenced
 //	 144    4 lanes        creator: how many producers there is room for
 //	 148    4 seats        creator: how many consumers
 //	 256    4 ended        whoever calls CloseSend: 1 from then on
@@ -49,8 +49,11 @@ type sharedHeader struct {
 	_           [3*mem.Line - 8]byte
 }
 
-// flagRedeliver: what a dead consumer held is received again.
-const flagRedeliver = 1
+// Flags.
+const (
+	flagRedeliver = 1 << iota // what a dead consumer held is received again
+	flagFenced                // publishers fence, since there is no futex.HeavyFence
+)
 
 // seat is a consumer's.
 //
@@ -83,14 +86,14 @@ type seat struct {
 //	off size field     written by
 //	  0   64 presence  producer; consumers sleep on it
 //	128    8 tail      producer: end of what is published, in bytes or in eighths of
-//	                   a slot, never wraps; who ends the stream sets bit 0, sealed,
-//	                   and nothing is published any more
+//	                   a slot, never wraps
 //	136    8 messages  producer: how many it has published
 //	144    8 bytes     producer: their lengths
 //	256    8 head      consumers: end of what is taken, counted alike
 //	384    4 asleep    producer: what it sleeps for, forRoom or forExtent; wakers
 //	                   clear it
 //	392    8 wanted    producer: the head that it sleeps for
+//	400    8 cut       whoever ends the stream, once: where it ends in this lane, plus 1
 //	512    8 waits     producer: how often it slept
 //	520    8 wakes     producer: how often it woke a consumer
 //	528    8 high      producer: most that was published and not taken, as seen
@@ -107,7 +110,8 @@ type lane struct {
 	asleep   mem.Uint32
 	_        [4]byte
 	wanted   mem.Uint64
-	_        [mem.Line - 16]byte
+	cut      mem.Uint64
+	_        [mem.Line - 24]byte
 	waits    mem.Uint64
 	wakes    mem.Uint64
 	high     mem.Uint64
@@ -120,9 +124,6 @@ const (
 	forRoom
 	forExtent
 )
-
-// sealed is set in the tail of a lane when the stream has ended.
-const sealed = 1
 
 // extent is one piece of a lane's memory for large messages.
 //
@@ -162,6 +163,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.head)-256]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.asleep)-384]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.wanted)-392]
+	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.cut)-400]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.waits)-512]
 	_ = [1]struct{}{}[unsafe.Sizeof(extent{})-extentSize]
 )

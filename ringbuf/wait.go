@@ -37,6 +37,7 @@ type exclusive struct {
 	gone   func() bool
 	want   mem.Uint64 // private
 	seen   mem.Uint64 // private: the peer that the sleeper saw, packed
+	parked peer       // the peer that a call saw which parks
 	spin   futex.Spinner
 	checks uint32 // how often a spinning end has looked up
 }
@@ -124,6 +125,10 @@ const ownerChecks = 1024
 // is closed; it may return for no reason. The error is the context's, the
 // system's, or ErrClosed.
 func (e *exclusive) await(ctx context.Context, w *patience, seen peer) error {
+	if e.parks {
+		e.parked = seen
+		return errParked
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -202,7 +207,14 @@ func (e *exclusive) sleep(ctx context.Context, w *patience, seen peer) error {
 // was seen.
 func (e *exclusive) news() bool { return e.ready() || e.seePeer().pack() != e.seen.Load() }
 
-// hasGone is what the look asks about a sleeper.
+// hasGone is what the look asks about a sleeper. One that does not wait in the take-over
+// fence sleeps beside a dead peer until that can do nothing any more.
 func (e *exclusive) hasGone() bool {
-	return e.news() || !unpack(e.seen.Load()).died() && e.theirs.CheckOwner()
+	switch {
+	case e.news():
+		return true
+	case unpack(e.seen.Load()).died():
+		return !e.patient && e.theirs.Gone()
+	}
+	return e.theirs.CheckOwner()
 }
