@@ -58,7 +58,7 @@ func (c inC) missing(r *rig) string { return r.noC }
 
 func (c inC) run(ctx context.Context, r *rig, t trial) (*outcome, error) {
 	capacity := ringBytes
-	if c.program == "spsc" {
+	if c.program == "spsc" || c.program == "vyukov" {
 		capacity = ringSlots
 	}
 	mode := c.mode

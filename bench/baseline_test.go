@@ -42,6 +42,12 @@ func TestBaselinesBuildAndMeasure(t *testing.T) {
 		{cBarrier, jobLatency, 0},
 		{cCond, jobLatency, 0},
 		{cCondLocked, jobLatency, 0},
+		{cVyukov, jobMPMC, 8},
+		{cVyukov, jobMPMC, 64},
+		{cVyukov, jobMPSC, 8},
+		{cVyukov, jobMPSC, 64},
+		{cVyukov, jobSPMC, 8},
+		{cVyukov, jobSPMC, 64},
 	} {
 		t.Run(c.who.program+c.who.mode+" "+c.job, func(t *testing.T) {
 			o, err := c.who.run(t.Context(), r, trial{c.job, c.size, at, tiny.timing})
@@ -52,6 +58,8 @@ func TestBaselinesBuildAndMeasure(t *testing.T) {
 				require.InDelta(t, 0.25, o.extra[lessShare], 0.25)
 			case jobHandOver, jobHandOverFour:
 				checkHandOver(t, o, sides(c.job))
+			case jobMPMC, jobMPSC, jobSPMC:
+				require.Positive(t, o.ops)
 			default:
 				require.NotEmpty(t, o.samples)
 			}
@@ -59,6 +67,8 @@ func TestBaselinesBuildAndMeasure(t *testing.T) {
 	}
 	_, err = cSPSC.run(t.Context(), r, trial{jobThroughput, 9, at, tiny.timing})
 	require.ErrorContains(t, err, "slots of 8 or 64 bytes")
+	_, err = cVyukov.run(t.Context(), r, trial{jobMPMC, 9, at, tiny.timing})
+	require.ErrorContains(t, err, "items of 8 or 64 bytes")
 }
 
 func TestPythonMeasures(t *testing.T) {

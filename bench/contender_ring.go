@@ -11,9 +11,13 @@ import (
 func ringPair(name string, strategy ringbuf.Strategy) *pair {
 	return &pair{
 		name: name,
-		link: func(*order) (*link, error) {
+		link: func(o *order) (*link, error) {
+			capacity := ringBytes
+			if o.Job == jobLoaned {
+				capacity = loanedBytes
+			}
 			return linkRings(func() (sharedRing, error) {
-				return ringbuf.New("", &ringbuf.Options{Capacity: ringBytes, Strategy: strategy})
+				return ringbuf.New("", &ringbuf.Options{Capacity: capacity, Strategy: strategy})
 			})
 		},
 		a: func(o *order) (*outcome, error) {

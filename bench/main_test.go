@@ -33,7 +33,7 @@ func TestFlags(t *testing.T) {
 		suite string // of the suites that are run
 		err   string
 	}{
-		{"", "latency throughput locks", ""},
+		{"", "latency throughput fanin rpc locks", ""},
 		{"-suite locks", "locks", ""},
 		{"-suite locks,latency -quick -json", "locks latency", ""},
 		{"-suite nonsense", "", `no suite is called "nonsense"`},
@@ -136,6 +136,7 @@ func TestSmoke(t *testing.T) {
 	require.Equal(t, exitOK, code, stderr.String())
 	checkSchema(t, stdout.Bytes())
 	require.Empty(t, children(t), "a peer is still there")
+	require.Empty(t, names(t), "a name is still there")
 
 	saved, err := os.ReadFile(filepath.Join(dir, "bench.json"))
 	require.NoError(t, err)
@@ -196,6 +197,32 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	r.close()
 	require.NoDirExists(t, dir)
 	require.Empty(t, children(t))
+}
+
+// An interrupted server leaves its name to this program, which removes it.
+func TestInterruptLeavesNoName(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := newRig(t.Context())
+	require.NoError(t, err)
+	defer r.close()
+	at, _ := r.place(unpinned)
+	done := make(chan error)
+	go func() {
+		_, err := call.run(ctx, r, trial{jobLatency, messageSize, at, timing{Warm: time.Hour, Run: time.Hour, Samples: 1}})
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return len(names(t)) > 0 }, watchdog, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	require.Empty(t, names(t))
+}
+
+// names returns the names that this program made and that are still there.
+func names(t *testing.T) []string {
+	all, err := filepath.Glob("/dev/shm/" + namePrefix + "*")
+	require.NoError(t, err)
+	return all
 }
 
 type writerFunc func(p []byte) (int, error)

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+
+	"github.com/shmkit/shmkit/ringbuf"
 )
 
 // pair is a contender in Go: processes of this program, one side a and as many
@@ -40,8 +42,9 @@ func (p *pair) run(ctx context.Context, r *rig, t trial) (_ *outcome, err error)
 			return nil, err
 		}
 	}
+	defer l.unlink()
 	defer l.close()
-	a, err := p.start(ctx, r, o, "a", t.place, l.a)
+	a, err := p.start(ctx, r, o, 0, t.place, l.a)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +53,8 @@ func (p *pair) run(ctx context.Context, r *rig, t trial) (_ *outcome, err error)
 		others = 0
 	}
 	var serving sync.WaitGroup
-	for range others {
-		b, err := p.start(ctx, r, o, "b", t.place, l.b)
+	for i := range others {
+		b, err := p.start(ctx, r, o, 1+i, t.place, l.b)
 		if err != nil {
 			cancel(err) // which a.result returns
 			break
@@ -75,13 +78,13 @@ type peer struct {
 	stdout, stderr bytes.Buffer
 }
 
-// start starts one side.
-func (p *pair) start(ctx context.Context, r *rig, o order, side string, at placement, files []*os.File) (*peer, error) {
-	cpu := at.cpuA
-	if side == "b" {
-		cpu = at.cpuB
+// start starts one side: number 0 is a.
+func (p *pair) start(ctx context.Context, r *rig, o order, number int, at placement, files []*os.File) (*peer, error) {
+	side, cpu := "a", at.cpuA
+	if number > 0 {
+		side, cpu = "b", at.cpuB
 	}
-	o.Side, o.CPU = side, -1
+	o.Side, o.Number, o.CPU = side, number, -1
 	if at.name == diffCores {
 		// Bound from the first instruction, a side would believe in a machine with
 		// one processor, and not spin.
@@ -119,6 +122,7 @@ func (s *peer) result(ctx context.Context) (*outcome, error) {
 type link struct {
 	a, b  []*os.File
 	extra io.Closer // what they belong to; nil if they are to be closed themselves
+	name  string    // of an object of package ringbuf, made by a side; may be ""
 }
 
 // close closes the parent's copies. It may be called again.
@@ -129,5 +133,12 @@ func (l *link) close() {
 	}
 	for _, f := range slices.Concat(l.a, l.b) {
 		_ = f.Close()
+	}
+}
+
+// unlink removes what a side that was killed left behind.
+func (l *link) unlink() {
+	if l.name != "" {
+		_ = ringbuf.Unlink(l.name)
 	}
 }

@@ -15,15 +15,18 @@ const peerCommand = "__peer"
 type order struct {
 	Contender string `json:"contender"`
 	Job       string `json:"job"`
-	Side      string `json:"side"` // "a" measures, "b" serves until it is killed
+	Side      string `json:"side"`   // "a" measures, "b" serves until it is killed
+	Number    int    `json:"number"` // of the side: 0 for a, then those of b
 	Size      int    `json:"size"`
-	CPU       int    `json:"cpu"` // to bind all threads to, after the start; below zero: none
+	CPU       int    `json:"cpu"`  // to bind all threads to, after the start; below zero: none
+	Name      string `json:"name"` // of what connects the sides, if that has one
 	Timing    timing `json:"timing"`
 }
 
-// measure measures run, which does n operations of the job.
+// measure measures run, which does n operations of the job. Round trips are
+// timed one by one as well.
 func (o *order) measure(run func(n int) error) (*outcome, error) {
-	return measure(o.Timing, o.Job == jobLatency, run)
+	return measure(o.Timing, o.Job == jobLatency || o.Job == jobLoaned, run)
 }
 
 // alone says whether the job is one process's.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 )
 
 // measuring is side a's part of a job.
@@ -16,6 +17,8 @@ func (e *ringEnds) measuring(o *order) (*outcome, error) {
 		return o.measure(e.receiveBatches(o.Size))
 	case jobZeroCopy:
 		return o.measure(e.readInPlace())
+	case jobLoaned:
+		return o.measure(e.loanedTrips(o.Size))
 	}
 	return o.measure(e.receive(o.Size))
 }
@@ -29,6 +32,8 @@ func (e *ringEnds) serving(o *order) error {
 		return e.sendBatches(o.Size)
 	case jobZeroCopy:
 		return e.writeInPlace(o.Size)
+	case jobLoaned:
+		return e.loanBack()
 	}
 	return e.send(o.Size)
 }
@@ -131,6 +136,54 @@ func (e *ringEnds) readInPlace() func(n int) error {
 		}
 		return nil
 	}
+}
+
+// loanedTrips neither writes nor reads the messages: only the loan is measured,
+// and only the length can be checked.
+func (e *ringEnds) loanedTrips(size int) func(n int) error {
+	return func(n int) error {
+		for range n {
+			if err := e.lend(size); err != nil {
+				return err
+			}
+			got, err := e.borrow()
+			if err != nil {
+				return err
+			}
+			if got != size {
+				return fmt.Errorf("a message of %d bytes arrived as %d", size, got)
+			}
+		}
+		return nil
+	}
+}
+
+func (e *ringEnds) loanBack() error {
+	for {
+		n, err := e.borrow()
+		if err != nil {
+			return err
+		}
+		if err := e.lend(n); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *ringEnds) lend(size int) error {
+	if _, err := e.out.Reserve(context.Background(), size); err != nil {
+		return err
+	}
+	return e.out.Commit(size)
+}
+
+func (e *ringEnds) borrow() (int, error) {
+	p, err := e.in.Next(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	e.in.Release()
+	return len(p), nil
 }
 
 func (e *ringEnds) sendBatches(size int) error {

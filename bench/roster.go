@@ -15,6 +15,7 @@ var (
 	cFutex      = inC{program: "futex"}
 	cSPSC       = inC{program: "spsc"}
 	cCopy       = inC{program: "copy"}
+	cVyukov     = inC{program: "vyukov"}
 	cMutex      = inC{program: "mutex"}
 	cSem        = inC{program: "sem"}
 	cRWLock     = inC{program: "rwlock"}
@@ -33,6 +34,8 @@ var (
 	ringBlock    = add(ringPair("ring block", ringbuf.Block))
 	chanHybrid   = add(chanPair("Chan", ringbuf.Hybrid))
 	chanSpin     = add(chanPair("Chan spin", ringbuf.Spin))
+	manyRing     = add(fanRing("ring, many", false))
+	manyBatch    = add(fanRing("ring, many, batch", true))
 	mutex        = add(mutexPair)
 	permits      = add(semaphorePair)
 	reader       = add(readerPair)
@@ -40,6 +43,7 @@ var (
 	cond         = add(condPair("Cond", false))
 	condLocked   = add(condPair("Cond, signal under lock", true))
 	barrier      = add(barrierPair)
+	call         = add(callPair)
 	syncMutex    = add(&pair{name: "sync.Mutex", a: lockLoop(syncMutexLoop).alone})
 	syncRWMutex  = add(&pair{name: "sync.RWMutex", a: lockLoop(syncRWMutexLoop).alone})
 )

@@ -15,6 +15,8 @@ type suite struct {
 var suites = []suite{
 	{"latency", "64-byte round trip between two processes", latencyScenes},
 	{"throughput", "messages of 8 B, 64 B, 1 KiB and 64 KiB one way between two processes", throughputScenes},
+	{"fanin", "items of 8 B and 64 B, several processes at either end of a queue", fanInScenes},
+	{"rpc", "a request and its response, 64 B", callScenes},
 	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 

@@ -3,6 +3,8 @@ package main
 // messageSize is the round trip's.
 const messageSize = 64
 
+const sceneLoaned = "loaned 1 MiB"
+
 // latencyScenes are the round trips. Who only spins is left out on one core:
 // there a spinner waits for the end of its time slice.
 func latencyScenes() []scene {
@@ -29,5 +31,10 @@ func latencyScenes() []scene {
 		add("Chan", chanHybrid, "ring hybrid")
 		scenes = append(scenes, sc)
 	}
-	return scenes
+	return append(scenes, scene{suite: "latency", name: sceneLoaned, place: diffCores, size: 1 << 20,
+		metrics: []metric{timeMetric("round trip")},
+		entries: []entry{
+			{"ring loaned 64 B", sized{ringHybrid, messageSize}, jobLoaned, ""},
+			{"ring loaned 1 MiB", ringHybrid, jobLoaned, "ring loaned 64 B"},
+		}})
 }

@@ -27,9 +27,11 @@ const (
 	timesFaster                    // b / c at least, for times
 	atMostPlus                     // c - b at most, ns
 	atMost                         // c at most
+	atLeast                        // c at least
 )
 
-func (k comparison) atLeast() bool { return k == atLeastTimes || k == timesFaster }
+// isLeast says whether the limit is the least, not the most.
+func (k comparison) isLeast() bool { return k == atLeastTimes || k == timesFaster || k == atLeast }
 
 func (k comparison) of(c, b float64) float64 {
 	switch k {
@@ -37,7 +39,7 @@ func (k comparison) of(c, b float64) float64 {
 		return b / c
 	case atMostPlus:
 		return c - b
-	case atMost:
+	case atMost, atLeast:
 		return c
 	}
 	return c / b
@@ -50,11 +52,18 @@ var targets = []target{
 	{"block at most 1.3 × the C futex, two cores", "latency", diffCores, 64, "ring block", "C futex", atMostTimes, 1.3},
 	{"hybrid at least 3 times faster than os.Pipe", "latency", diffCores, 64, "ring hybrid", "os.Pipe", timesFaster, 3},
 	{"hybrid at least 3 times faster than the Unix socket", "latency", diffCores, 64, "ring hybrid", "Unix socket", timesFaster, 3},
+	{"loaned 1 MiB at most 1.2 × loaned 64 B", "latency", sceneLoaned, 1 << 20, "ring loaned 1 MiB", "ring loaned 64 B", atMostTimes, 1.2},
 	{"Chan[uint64] at least 0.9 × the C SPSC ring", "throughput", diffCores, 8, "Chan", "C SPSC ring", atLeastTimes, 0.9},
 	{"its batches at least 2 ×", "throughput", diffCores, 8, "Chan batch", "C SPSC ring", atLeastTimes, 2},
+	{"its batches of 64 at least 300 M a second", "throughput", diffCores, 8, "Chan batch", "", atLeast, 300e6},
 	{"64 B: Send at least 15 × os.Pipe", "throughput", diffCores, 64, "ring hybrid", "os.Pipe", atLeastTimes, 15},
 	{"64 B: SendBatch at least 50 × os.Pipe", "throughput", diffCores, 64, "ring hybrid batch", "os.Pipe", atLeastTimes, 50},
 	{"64 KiB at least 0.9 × the same transfer in C", "throughput", diffCores, 64 << 10, "ring hybrid", "C byte ring", atLeastTimes, 0.9},
+	{"MPMC 2 × 2, 8 B: at least the C Vyukov queue's rate", "fanin", sceneMPMC, 8, "ring MPMC", "C Vyukov queue", atLeastTimes, 1},
+	{"MPMC 2 × 2, 64 B: likewise", "fanin", sceneMPMC, 64, "ring MPMC", "C Vyukov queue", atLeastTimes, 1},
+	{"MPSC 2 × 1, 8 B: likewise", "fanin", sceneMPSC, 8, "ring MPSC", "C Vyukov queue", atLeastTimes, 1},
+	{"MPSC 2 × 1, 64 B: likewise", "fanin", sceneMPSC, 64, "ring MPSC", "C Vyukov queue", atLeastTimes, 1},
+	{"Call at most 1.3 × the round trip through two rings", "rpc", sceneCall + diffCores, 64, "Call", "ring hybrid", atMostTimes, 1.3},
 	{"Mutex uncontended: at most glibc's plus 5 ns", "locks", sceneUncontended, 0, "Mutex", "C robust mutex", atMostPlus, 5},
 	{"contended by two processes: at least glibc's rate", "locks", sceneContended + diffCores, 0, "Mutex", "C robust mutex", atLeastTimes, 1},
 	{"two goroutines on two mutexes: at most 1.5 × one", "locks", sceneTwo, 0, "Mutex, two", "Mutex, one", atMostTimes, 1.5},
@@ -132,9 +141,9 @@ func (g target) judge(all []*played) (estimate, string) {
 		m := p.metrics[0]
 		e := estimateOf(paired(c.values(m), b.values(m), g.kind.of))
 		switch {
-		case g.kind.atLeast() && e.mid >= g.limit, !g.kind.atLeast() && e.mid <= g.limit:
+		case g.kind.isLeast() && e.mid >= g.limit, !g.kind.isLeast() && e.mid <= g.limit:
 			return e, met
-		case g.kind.atLeast() && e.hi >= g.limit, !g.kind.atLeast() && e.lo <= g.limit:
+		case g.kind.isLeast() && e.hi >= g.limit, !g.kind.isLeast() && e.lo <= g.limit:
 			return e, unclear
 		}
 		return e, missed
@@ -161,7 +170,7 @@ func writeTargets(w io.Writer, all []*played) (int, error) {
 			measured, interval = g.kind.show(e.mid), g.kind.show(e.lo)+" – "+g.kind.show(e.hi)
 		}
 		bound := "≤ "
-		if g.kind.atLeast() {
+		if g.kind.isLeast() {
 			bound = "≥ "
 		}
 		fmt.Fprintf(t, "%s: %s\t%s%s\t%s\t%s\t%s\n", g.suite, g.text, bound, g.kind.show(g.limit), measured, interval, verdict)
@@ -173,7 +182,7 @@ func (k comparison) show(v float64) string {
 	switch k {
 	case atMostPlus:
 		return show(&v) + " ns"
-	case atMost:
+	case atMost, atLeast:
 		return show(&v)
 	}
 	return show(&v) + "×"

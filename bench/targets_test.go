@@ -42,6 +42,8 @@ func TestVerdicts(t *testing.T) {
 		{"not faster enough", timesFaster, 3, []float64{50, 50, 50, 50, 50}, missed},
 		{"plus, within", atMostPlus, 5, []float64{105, 105, 105, 105, 105}, met},
 		{"plus, over", atMostPlus, 5, []float64{106, 106, 106, 106, 106}, missed},
+		{"absolute, enough", atLeast, 100, []float64{100, 100, 101, 102, 103}, met},
+		{"absolute, too little", atLeast, 100, []float64{99, 99, 99, 99, 99}, missed},
 		{"not measured", atMostTimes, 1, nil, unjudged},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -64,7 +66,7 @@ func TestMissedTargetsAreCounted(t *testing.T) {
 
 func TestNeededKeepsOnlyWhatTargetsSpeakOf(t *testing.T) {
 	scenes := needed(latencyScenes())
-	require.Len(t, scenes, 2)
+	require.Len(t, scenes, 3)
 	for _, sc := range scenes {
 		for _, e := range sc.entries {
 			require.NotEqual(t, "os.Pipe polled", e.label)

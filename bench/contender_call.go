@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+
+	"github.com/shmkit/shmkit/ringbuf"
+)
+
+// namePrefix is what the names of this program's objects begin with.
+const namePrefix = "shmkit-bench-"
+
+// callPair is our request and response: side b serves, side a calls.
+var callPair = &pair{
+	name: "Call",
+	link: func(o *order) (*link, error) {
+		o.Name = namePrefix + rand.Text()
+		return &link{name: o.Name}, nil
+	},
+	a: func(o *order) (*outcome, error) {
+		ctx := context.Background()
+		client, err := ringbuf.Dial(ctx, o.Name, &ringbuf.DialOptions{Wait: true}) // for side b, which starts later
+		if err != nil {
+			return nil, err
+		}
+		out, err := o.measure(calls(ctx, client, o.Size))
+		return out, errors.Join(err, client.Close())
+	},
+	b: func(o *order) (*outcome, error) {
+		echo := func(_ context.Context, request []byte) ([]byte, error) { return request, nil }
+		return nil, ringbuf.Serve(context.Background(), o.Name, echo, nil)
+	},
+}
+
+func calls(ctx context.Context, client *ringbuf.Client, size int) func(n int) error {
+	request := make([]byte, size)
+	var number uint64
+	return func(n int) error {
+		for range n {
+			number++
+			binary.NativeEndian.PutUint64(request, number)
+			response, err := client.Call(ctx, request)
+			if err != nil {
+				return err
+			}
+			if err := checkNumber(response, number); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

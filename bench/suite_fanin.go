@@ -1,0 +1,31 @@
+package main
+
+const (
+	sceneMPMC = "MPMC 2 × 2"
+	sceneMPSC = "MPSC 2 × 1"
+	sceneSPMC = "SPMC 1 × 2"
+)
+
+// fanInScenes are queues with several processes at an end. None is bound: they
+// may be more than the processors.
+func fanInScenes() []scene {
+	var scenes []scene
+	for _, s := range []struct{ name, job, mode string }{
+		{sceneMPMC, jobMPMC, "MPMC"},
+		{sceneMPSC, jobMPSC, "MPSC"},
+		{sceneSPMC, jobSPMC, "SPMC"},
+	} {
+		for _, size := range []int{8, 64} {
+			scenes = append(scenes, scene{
+				suite: "fanin", name: s.name, place: unpinned, size: size,
+				metrics: []metric{totalMetric("items received, by all together")},
+				entries: []entry{
+					{"C Vyukov queue", cVyukov, s.job, ""},
+					{"ring " + s.mode, manyRing, s.job, "C Vyukov queue"},
+					{"ring " + s.mode + " batch", manyBatch, s.job, "C Vyukov queue"},
+				},
+			})
+		}
+	}
+	return scenes
+}
