@@ -57,11 +57,7 @@ func (m *chanMany[T]) leave() {
 
 // stats are in values, while indices count eighths of slots.
 func (m *chanMany[T]) stats() Stats {
-	st := m.s.stats()
-	st.Sent /= recordUnit
-	st.Received /= recordUnit
-	st.Used /= recordUnit
-	return st
+	return m.s.stats(recordUnit)
 }
 
 // pids are the processes that take part.

@@ -42,6 +42,8 @@ func (c *Chan[T]) Recv(ctx context.Context) (T, error) {
 	}
 	v := r.slots[r.head&uint64(len(r.slots)-1)]
 	r.head++
+	r.n++
+	r.h.received.messages.StoreRelaxed(r.n)
 	r.dashed(&r.h.head, r.head)
 	if r.peerSleeps() {
 		r.wakeIfWanted()
@@ -78,6 +80,7 @@ func (r *chanReceiver[T]) take(ctx context.Context, wait bool) (v T, err error) 
 	}
 	v = r.slots[r.head&uint64(len(r.slots)-1)]
 	r.head++
+	r.n++
 	r.commit()
 	r.leave()
 	return v, nil
@@ -114,6 +117,7 @@ func (r *chanReceiver[T]) batch(ctx context.Context, values []T) (n int, err err
 	n = copy(values, r.slots[at:])
 	n += copy(values[n:], r.slots)
 	r.head += uint64(n)
+	r.n += uint64(n)
 	r.commit()
 	r.leave()
 	return n, nil

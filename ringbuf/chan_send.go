@@ -39,6 +39,8 @@ func (c *Chan[T]) Send(ctx context.Context, v T) error {
 	}
 	s.slots[s.tail&uint64(len(s.slots)-1)] = v
 	s.tail++
+	s.n++
+	s.h.sent.messages.StoreRelaxed(s.n)
 	s.dashed(&s.h.tail, s.tail)
 	if s.peerSleeps() {
 		s.wakePeer()
@@ -71,6 +73,7 @@ func (s *chanSender[T]) put(ctx context.Context, v T, wait bool) error {
 	}
 	s.slots[s.tail&uint64(len(s.slots)-1)] = v
 	s.tail++
+	s.n++
 	s.commit()
 	s.leave()
 	return nil
@@ -102,6 +105,7 @@ func (s *chanSender[T]) batch(ctx context.Context, values []T) (sent int, err er
 		at := int(s.tail & uint64(len(s.slots)-1))
 		n := copy(s.slots[at:], values[sent:min(len(values), sent+int(s.limit-s.tail))])
 		s.tail += uint64(n)
+		s.n += uint64(n)
 		sent += n
 		s.commit()
 	}

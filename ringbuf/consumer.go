@@ -98,7 +98,9 @@ func (c *Consumer) Release() {
 		return
 	}
 	c.head += c.held
+	c.n++
 	c.held = 0
+	c.h.received.messages.StoreRelaxed(c.n)
 	c.dashed(&c.h.head, c.head)
 	if c.peerSleeps() {
 		c.wakeIfWanted()
@@ -141,7 +143,9 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 	if err == nil {
 		buf = appendTo(buf, b)
 		c.head += c.held
+		c.n++
 		c.held = 0
+		c.h.received.messages.StoreRelaxed(c.n)
 		c.dashed(&c.h.head, c.head)
 		if c.peerSleeps() {
 			c.wakeIfWanted()
@@ -182,6 +186,7 @@ func (c *Consumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, err
 	if err == nil {
 		buf = appendTo(buf, b)
 		c.head += c.held
+		c.n++
 		c.held = 0
 		c.commit()
 	} else {
@@ -224,6 +229,7 @@ func (c *Consumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err err
 		}
 		bufs[n] = appendTo(bufs[n], b)
 		c.head += c.held
+		c.n++
 		c.held = 0
 		n++
 	}

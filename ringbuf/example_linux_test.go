@@ -234,3 +234,30 @@ func ExampleMode() {
 	// 6 bytes in two messages
 	// EOF
 }
+
+// Who has sent and received how much, as any process that has the ring open sees it.
+func ExampleEndStats() {
+	ctx := context.Background()
+	ring, err := ringbuf.New("", &ringbuf.Options{Mode: ringbuf.MPSC})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+	p, _ := ring.Producer()
+	c, _ := ring.Consumer()
+	for range 3 {
+		if err := p.Send(ctx, []byte("hello")); err != nil {
+			fmt.Println(err)
+		}
+	}
+	if _, err := c.Recv(ctx, nil); err != nil {
+		fmt.Println(err)
+	}
+	for _, e := range ring.Ends() {
+		fmt.Println(e.Producer, e.Messages, "messages,", e.Bytes, "bytes, lag", e.Lag)
+	}
+	// Output:
+	// true 3 messages, 15 bytes, lag 32
+	// false 1 messages, 5 bytes, lag 32
+}

@@ -117,6 +117,7 @@ func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
 		if int64(r.tails[r.at]-head) <= 0 {
 			r.tails[r.at] = r.s.end(l)
 			r.heard.Acquire()
+			note(&r.seat.high, r.tails[r.at]-head)
 		}
 		if tail := r.tails[r.at]; tail != head {
 			if tail-head <= uint64(r.s.size()) && (tail|head)%recordUnit == 0 {

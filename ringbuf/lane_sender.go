@@ -109,7 +109,7 @@ func (s *laneSender) room(ctx context.Context, need uint64, wait bool) error {
 		if s.tail-head > s.size || int64(head+s.size-s.limit) < 0 {
 			return s.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, s.tail, head))
 		}
-		s.note(s.tail - head)
+		note(&s.l.high, s.tail-head)
 		s.limit = head + s.size
 		if need <= s.limit-s.tail {
 			return nil
@@ -223,13 +223,6 @@ func (s *laneSender) wakeSelf() error {
 		futex.WakeAll(&s.l.asleep)
 	}
 	return nil
-}
-
-// note keeps the most that was seen waiting.
-func (s *laneSender) note(used uint64) {
-	if used > s.l.high.Load() {
-		s.l.high.StoreRelaxed(used)
-	}
 }
 
 // publish publishes everything up to tail, n messages of so many bytes. ErrClosed:

@@ -50,6 +50,7 @@ func (c *Consumer) beginLarge(m *largeMemory) error {
 		return nil // it was not released
 	}
 	c.head += extentRecord
+	c.n++
 	c.tail = c.head // nothing behind it was seen
 	c.commit()
 	return nil
@@ -98,6 +99,7 @@ func (c *Consumer) done() {
 		c.large.e = nil
 	}
 	c.head += c.held
+	c.n++
 	c.held = 0
 	c.commit()
 }

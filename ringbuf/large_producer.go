@@ -102,6 +102,7 @@ func (p *Producer) publishLarge(n int) {
 	entry, generation := p.large.ext.commit(uint64(n))
 	largeRecord{entry, generation}.put(p.data[p.tail&(p.size-1):])
 	p.tail += extentRecord
+	p.n++
 	crashpoint.Hit("large.recorded")
 	p.commit()
 }

@@ -19,7 +19,9 @@ import (
 //	 132    4 onPeerDeath  creator
 //	 256    8 tail         producer: end of what is published, counted from the
 //	                       ring's beginning, never wraps
+//	 264   32 sent         producer: a tally
 //	 384    8 head         consumer: end of what is released, counted alike
+//	 392   32 received     consumer: a tally
 //	 512    8 wanted       producer: the head that it sleeps for
 //	 640    4 ended        producer: 1 after CloseSend
 //	 768   64 producer     the producer's presence; the consumer sleeps on it
@@ -47,15 +49,29 @@ type header struct {
 	onPeerDeath uint32
 	_           [mem.Line - 8]byte
 	tail        mem.Uint64
-	_           [mem.Line - 8]byte
+	sent        tally
+	_           [mem.Line - 40]byte
 	head        mem.Uint64
-	_           [mem.Line - 8]byte
+	received    tally
+	_           [mem.Line - 40]byte
 	wanted      mem.Uint64
 	_           [mem.Line - 8]byte
 	ended       mem.Uint32
 	_           [mem.Line - 4]byte
 	producer    role
 	consumer    role
+}
+
+// tally is an end's statistics. It alone writes it.
+//
+//	off size field
+//	  0    8 messages  how many it has published, or released
+//	  8    8 waits     how often it slept
+//	 16    8 wakes     how often it woke the other end
+//	 24    8 high      most that was in use when it looked, in bytes or values
+type tally struct {
+	_                            structs.HostLayout
+	messages, waits, wakes, high mem.Uint64
 }
 
 // role is who takes part as what.

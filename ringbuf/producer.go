@@ -56,6 +56,7 @@ func (p *Producer) Send(ctx context.Context, b []byte) error {
 		return p.sendSlow(ctx, b, true)
 	}
 	p.write(b)
+	p.h.sent.messages.StoreRelaxed(p.n)
 	p.dashed(&p.h.tail, p.tail)
 	if p.peerSleeps() {
 		p.wakePeer()
@@ -211,6 +212,7 @@ func (p *Producer) commitReserved(n int) error {
 	p.writing = false
 	binary.LittleEndian.PutUint64(p.data[p.tail&(p.size-1):], uint64(n))
 	p.tail += recordSize(uint64(n))
+	p.n++
 	p.commit()
 	p.leave()
 	return nil
@@ -249,6 +251,7 @@ func (p *Producer) write(b []byte) {
 	binary.LittleEndian.PutUint64(record, uint64(len(b)))
 	mem.Copy(record[recordHeader:], b)
 	p.tail += recordSize(uint64(len(b)))
+	p.n++
 	p.writing = false // what was reserved began where this did
 	crashpoint.Hit("ring.written")
 }

@@ -42,6 +42,7 @@ func (r *receiver) begin() error {
 		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
 	}
 	r.head, r.tail = head, head
+	r.n = r.counts.messages.Load()
 	return nil
 }
 
@@ -83,6 +84,7 @@ func (r *receiver) look() (bool, error) {
 		return false, r.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, r.head))
 	}
 	r.tail = tail
+	note(&r.counts.high, tail-r.head)
 	return tail != r.head, nil
 }
 

@@ -301,9 +301,15 @@ func (r *Ring) MaxMessage() int { return r.opts.MaxMessage }
 // released. It may be out of date when it arrives.
 func (r *Ring) Len() int { return r.Stats().Used }
 
-// Available returns how many bytes are free. A message takes its length
-// rounded up to 8, plus 8; one that does not fit the ring takes 16.
-func (r *Ring) Available() int { return r.Cap() - r.Len() }
+// Available returns how many bytes are free, with many producers to the one that has
+// least. A message takes its length rounded up to 8, plus 8; one in an extent, or that
+// does not fit the ring, takes 16.
+func (r *Ring) Available() int {
+	if r.many != nil {
+		return r.Cap() - r.many.fullest()
+	}
+	return r.Cap() - r.Len()
+}
 
 // String describes the ring.
 func (r *Ring) String() string {

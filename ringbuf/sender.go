@@ -46,6 +46,7 @@ func (s *sender) begin(unit uint64) error {
 		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
 	}
 	s.tail, s.limit = tail, head+s.size
+	s.n = s.counts.messages.Load()
 	return nil
 }
 
@@ -79,6 +80,7 @@ func (s *sender) room(ctx context.Context, need uint64, wait bool) error {
 			return s.breaks(fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, s.tail, head))
 		}
 		s.limit = head + s.size
+		note(&s.counts.high, s.tail-head)
 		if need <= s.limit-s.tail {
 			return nil
 		}

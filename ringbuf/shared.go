@@ -223,23 +223,6 @@ func (s *shared) end(l *lane) uint64 {
 	return l.cut.Load() &^ 1
 }
 
-// stats of all lanes together.
-func (s *shared) stats() (st Stats) {
-	_ = guard(func() error {
-		for i := range s.usedLanes() {
-			l := &s.lanes[i]
-			head := l.head.Load()
-			tail := l.tail.Load()
-			st.Sent += tail
-			st.Received += head
-			st.Used += int(min(tail-head, uint64(s.geo.capacity)*8))
-		}
-		st.Ended = s.h.ended.Load() != 0
-		return nil
-	})
-	return st
-}
-
 func contextEnded(ctx context.Context, closed bool) error {
 	if closed {
 		return ErrClosed

@@ -66,6 +66,7 @@ const (
 //	272    8 again     consumer: how many of them not for the first time
 //	280    8 waits     consumer: how often it slept
 //	288    8 wakes     consumer: how often it woke a producer
+//	296    8 high      consumer: most that was published and not taken in a lane, as seen
 type seat struct {
 	_ structs.HostLayout
 	robust.Presence
@@ -78,7 +79,8 @@ type seat struct {
 	again    mem.Uint64
 	waits    mem.Uint64
 	wakes    mem.Uint64
-	_        [mem.Line - 40]byte
+	high     mem.Uint64
+	_        [mem.Line - 48]byte
 }
 
 // lane is a producer's.

@@ -30,6 +30,8 @@ type exclusive struct {
 	end
 	h      *header
 	theirs *robust.Presence
+	counts *tally
+	n      uint64 // messages that were published, or released
 
 	// ready says whether the wait for want is over, gone whether a sleeper has
 	// reason to wake. The look calls them too, so what they read is atomic.
@@ -50,7 +52,10 @@ func (e *exclusive) init(h *header, o Options, mine, theirs *role) {
 		told, heard = heard, told
 	}
 	e.end.init(o, &mine.Presence, told, heard)
-	e.h, e.theirs = h, &theirs.Presence
+	e.h, e.theirs, e.counts = h, &theirs.Presence, &h.sent
+	if mine == &h.consumer {
+		e.counts = &h.received
+	}
 	e.rouse = func() { futex.WakeAll(&theirs.Word) }
 	e.gone = e.hasGone
 }
@@ -58,8 +63,9 @@ func (e *exclusive) init(h *header, o Options, mine, theirs *role) {
 // publish stores an index of this end's.
 //
 // release: index. Pairs with "acquire: index" where the other end reads it.
-func (e *end) publish(index *mem.Uint64, v uint64) {
+func (e *exclusive) publish(index *mem.Uint64, v uint64) {
 	e.told.ReleaseMerge()
+	e.counts.messages.StoreRelaxed(e.n)
 	if e.fenced {
 		index.Store(v)
 	} else {
@@ -69,19 +75,20 @@ func (e *end) publish(index *mem.Uint64, v uint64) {
 }
 
 // dashed is publish on the fast path, where no fence is needed.
-func (e *end) dashed(index *mem.Uint64, v uint64) {
+func (e *exclusive) dashed(index *mem.Uint64, v uint64) {
 	e.told.ReleaseMerge()
 	index.StoreRelease(v) // release: index
 	crashpoint.Hit("ring.dashed")
 }
 
 // peerSleeps says whether the other end sleeps, or is about to.
-func (e *end) peerSleeps() bool { return e.mine.Word.Load()&robust.Waiters != 0 }
+func (e *exclusive) peerSleeps() bool { return e.mine.Word.Load()&robust.Waiters != 0 }
 
 // wakePeer wakes the other end, which sleeps.
-func (e *end) wakePeer() {
+func (e *exclusive) wakePeer() {
 	crashpoint.Hit("ring.waking")
 	e.mine.Rouse()
+	raise(&e.counts.wakes)
 	crashpoint.Hit("ring.woken")
 }
 
@@ -178,6 +185,7 @@ func (e *exclusive) sleep(ctx context.Context, w *patience, seen peer) error {
 		return nil
 	}
 	crashpoint.Hit("ring.announced")
+	raise(&e.counts.waits)
 	if e.strategy != Block {
 		futex.HeavyFence()
 	}

@@ -79,7 +79,8 @@ func (wt *waiter) decide() {
 	default:
 		wt.kind = inSlices
 	}
-	// Words that are waited for together lie in one object.
+	// Words that are waited for together lie in one object, or whoever waits keeps
+	// their memory from being closed.
 	if mem.Closed(unsafe.Pointer(wt.words[0].Addr)) {
 		wt.lost.Store(true)
 	}
