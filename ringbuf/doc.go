@@ -1,24 +1,39 @@
 // Package ringbuf has queues of messages between processes: byte rings with
-// messages of any length, and typed channels.
+// messages of any length, typed channels, and request and response.
 //
-// A Ring is a single-producer, single-consumer queue (SPSC): at any time one
-// process is its producer and one its consumer. Messages are written and read
-// in place. A Chan is the same for values of one type without pointers.
+// A Ring has one producer and one consumer at a time (SPSC), which is the fastest,
+// or many of either (Options.Mode: MPSC, SPMC, MPMC). Messages are written and read
+// in place; what is larger than the ring gets memory of its own. A Chan is the same
+// for values of one type without pointers. Select waits for several of them at once,
+// PollFile gives a consumer a descriptor for programs that live in epoll. Serve and
+// Dial connect clients with the processes that answer them.
 //
 // # What is promised
 //
-// Whatever was published is delivered, in order, also when the producer is
-// killed right after. A producer that is killed in the middle of a message has
-// published nothing of it. When a role falls vacant because its holder left or
-// died, the other end hears of it at once, and any process may take the role
-// over. A message that a dead consumer had not released is delivered again to
-// the next one. A stopped process keeps its role.
+// Whatever was published is delivered, in the order of its producer, also when the
+// producer is killed right after. A producer that is killed in the middle of a
+// message has published nothing of it. When a role falls vacant because its holder
+// left or died, the other end hears of it at once, and any process may take the role
+// over. A stopped process keeps its role and what it holds, and blocks nobody by more
+// than that.
+//
+// While no consumer dies, each message is received exactly once. A message that a
+// dead consumer had not released is delivered again to the next one where there is
+// only one at a time; where there are many it is lost with the consumer that held
+// it, or, with Options.Redeliver, received again by another one, perhaps after later
+// ones (Consumer.Redelivered).
+//
+// Where there are many producers, each has a room of its own of the ring's capacity,
+// and there is no order between messages of different ones. Small messages are copied
+// to a consumer, larger ones (over 1 KiB) are handed over in place.
 //
 // # Concurrency
 //
 // A Producer and a Consumer are each for one goroutine at a time; Close may be
 // called from any, unblocks a call that waits, and returns when that call has.
-// A Ring may be used from any goroutine.
+// A Ring may be used from any goroutine. Where there may be many ends, each
+// goroutine makes one of its own; a Chan with many ends may be used from any number
+// of goroutines.
 //
 // # Cost
 //
