@@ -54,10 +54,10 @@ type both [2]io.Closer
 func (b both) Close() error { return errors.Join(b[0].Close(), b[1].Close()) }
 
 // fanOptions are those of our queues.
-func fanOptions(o *order) *ringbuf.Options {
+func fanOptions(o *order, s ringbuf.Strategy) *ringbuf.Options {
 	producers, consumers := ends(o.Job)
 	mode := map[string]ringbuf.Mode{jobMPMC: ringbuf.MPMC, jobMPSC: ringbuf.MPSC, jobSPMC: ringbuf.SPMC}[o.Job]
-	return &ringbuf.Options{Capacity: ringBytes, Mode: mode, Producers: producers, Consumers: consumers}
+	return &ringbuf.Options{Capacity: ringBytes, Mode: mode, Strategy: s, Producers: producers, Consumers: consumers}
 }
 
 // producer returns which producer this side is, and false if it is a consumer.
@@ -66,10 +66,10 @@ func (o *order) producer() (int, bool) {
 	return o.Number - consumers, o.Number >= consumers
 }
 
-// fanRing is the byte ring, with batches or one message at a time.
-func fanRing(name string, batches bool) *pair {
+// fanRing is the byte ring with one strategy, with batches or one message at a time.
+func fanRing(name string, s ringbuf.Strategy, batches bool) *pair {
 	return fanPair(name, func(o *order) (sharedRing, error) {
-		return ringbuf.New("", fanOptions(o))
+		return ringbuf.New("", fanOptions(o, s))
 	}, func(o *order, f *fan) error {
 		ring, err := ringbuf.OpenFile(o.file(1))
 		if err != nil {

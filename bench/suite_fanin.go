@@ -16,15 +16,20 @@ func fanInScenes() []scene {
 		{sceneSPMC, jobSPMC, "SPMC"},
 	} {
 		for _, size := range []int{8, 64} {
-			scenes = append(scenes, scene{
+			sc := scene{
 				suite: "fanin", name: s.name, place: unpinned, size: size,
 				metrics: []metric{totalMetric("items received, by all together")},
 				entries: []entry{
 					{"C Vyukov queue", cVyukov, s.job, ""},
 					{"ring " + s.mode, manyRing, s.job, "C Vyukov queue"},
+					{"ring " + s.mode + " spin", manySpin, s.job, "C Vyukov queue"},
 					{"ring " + s.mode + " batch", manyBatch, s.job, "C Vyukov queue"},
 				},
-			})
+			}
+			if size == 8 {
+				sc.entries = append(sc.entries, entry{"Chan " + s.mode, manyChan, s.job, "C Vyukov queue"})
+			}
+			scenes = append(scenes, sc)
 		}
 	}
 	return scenes

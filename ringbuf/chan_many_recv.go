@@ -162,7 +162,7 @@ func (r *manyReceiver[T]) some(values []T) (int, error) {
 // dart receives the next value of the lane at hand, if nothing is in the way: the
 // common case of get.
 func (r *manyReceiver[T]) dart() (v T, ok bool) {
-	if r.late || r.detour.Load() != special || r.burst >= burstMost || !r.joined {
+	if r.late || r.detour.Load() != special || !r.joined || !r.face(1) {
 		return v, false
 	}
 	l, slots := &r.s.lanes[r.at], r.slots[r.at]

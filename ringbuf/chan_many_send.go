@@ -159,8 +159,7 @@ func (s *manySender[T]) doze(ctx context.Context, w *patience) error {
 func (s *manySender[T]) await() *robust.Presence {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	s.want = s.tail + recordUnit - s.size
-	s.l.wanted.Store(s.want)
+	s.wish(recordUnit)
 	if s.friend == nil {
 		return nil
 	}

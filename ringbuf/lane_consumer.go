@@ -139,7 +139,11 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 // dart receives the next message of the lane at hand, if it is in a record and
 // nothing is in the way: the common case. It ends the call that dash has begun.
 func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
-	if c.detour.Load() != special || c.out || c.burst >= burstMost || c.s.opts.Redeliver {
+	rounds := 1
+	if c.strategy != Block && !c.parks { // another core may be about to publish
+		rounds = glances
+	}
+	if c.detour.Load() != special || c.out || c.s.opts.Redeliver || !c.face(rounds) {
 		return buf, false
 	}
 	l, data := &c.s.lanes[c.at], c.data[c.at]

@@ -136,6 +136,31 @@ func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
 	return 0, 0, 0, false, nil
 }
 
+// face makes the lane at hand one in which there may be something, and says whether
+// there is one, after so many rounds through all of them.
+func (r *laneReceiver) face(rounds int) bool {
+	if r.burst < burstMost && r.tails[r.at] != r.s.lanes[r.at].head.Load() {
+		return true
+	}
+	used := r.s.usedLanes()
+	for range rounds {
+		for range used {
+			if r.burst >= burstMost || r.at >= len(used) {
+				r.burst, r.at = 0, r.at+1
+			}
+			if r.at >= len(used) {
+				r.at = 0
+			}
+			if l := &used[r.at]; l.tail.Load() != l.head.Load() {
+				return true
+			}
+			r.burst = burstMost
+		}
+		mem.Pause(1)
+	}
+	return false
+}
+
 // size is the capacity of a lane, as its indices count it.
 func (s *shared) size() int {
 	if s.geo.table == 0 {

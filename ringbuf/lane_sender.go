@@ -30,6 +30,7 @@ type laneSender struct {
 
 	nap    nap
 	want   uint64
+	least  mem.Uint64  // private: want, for the look
 	free   mem.Uint32  // private: how many extents were free when there was no room
 	ready  func() bool // what it waits for is there
 	roomy  func() bool // there is room up to want
@@ -117,13 +118,25 @@ func (s *laneSender) room(ctx context.Context, need uint64, wait bool) error {
 		if !wait {
 			return ErrFull
 		}
-		s.want = s.tail + need - s.size
+		s.wish(need)
 		s.ready = s.roomy
-		s.l.wanted.Store(s.want)
 		if err := s.doze(ctx, &w, forRoom); err != nil {
 			return err
 		}
 	}
+}
+
+// wish says for which head this end waits, so that need has room. Who sleeps is woken
+// for more than that, or each message would cost a wake where producers are faster
+// than consumers; if consumers are slow, the look finds that there is enough.
+func (s *laneSender) wish(need uint64) {
+	s.want = s.tail + need - s.size
+	s.least.Store(s.want)
+	wanted := s.want + s.size/8&^(recordUnit-1)
+	if int64(wanted-s.tail) > 0 {
+		wanted = s.tail
+	}
+	s.l.wanted.Store(wanted)
 }
 
 // open says whether something can be sent: the end is in order, the stream has not
@@ -189,7 +202,7 @@ func (s *laneSender) hasGone() bool {
 	}
 	switch s.l.asleep.Load() {
 	case forRoom:
-		if int64(s.l.head.Load()-s.l.wanted.Load()) >= 0 {
+		if int64(s.l.head.Load()-s.least.Load()) >= 0 {
 			return true
 		}
 	case forExtent:
@@ -231,6 +244,10 @@ func (s *laneSender) wakeSelf() error {
 // release: published. Pairs with "acquire: published" in shared.end.
 func (s *laneSender) publish(tail, n, bytes uint64) error {
 	s.told.ReleaseMerge()
+	// Before the tail, while its line is here: a consumer that looks for the tail takes
+	// it away.
+	s.l.messages.StoreRelaxed(s.l.messages.Load() + n)
+	s.l.bytes.StoreRelaxed(s.l.bytes.Load() + bytes)
 	if s.fenced {
 		s.l.tail.Store(tail)
 	} else {
@@ -239,10 +256,10 @@ func (s *laneSender) publish(tail, n, bytes uint64) error {
 	crashpoint.Hit("lane.published")
 	s.tail = tail
 	if s.s.h.ended.Load() != 0 && s.behindCut() {
+		s.l.messages.StoreRelaxed(s.l.messages.Load() - n)
+		s.l.bytes.StoreRelaxed(s.l.bytes.Load() - bytes)
 		return ErrClosed
 	}
-	s.l.messages.StoreRelaxed(s.l.messages.Load() + n)
-	s.l.bytes.StoreRelaxed(s.l.bytes.Load() + bytes)
 	if s.s.h.sleepers.Load() != 0 && s.s.wakeOne(s.at) {
 		s.at++
 		s.l.wakes.StoreRelaxed(s.l.wakes.Load() + 1)
