@@ -100,6 +100,10 @@ func (s *shared) wakeAll() {
 	}
 }
 
+// spinYield is after how many rounds an end that spins lets other processes run:
+// where there are many ends, there may be more of them than processors.
+const spinYield = 128
+
 // nap is how an end waits.
 type nap struct {
 	word   *mem.Uint32 // its asleep word
@@ -167,6 +171,9 @@ func (e *end) wait(ctx context.Context, n *nap, w *patience, sleepFor uint32, re
 				return nil
 			}
 			mem.Pause(1)
+			if k%spinYield == 1 {
+				futex.Yield()
+			}
 		}
 		if e.strategy != Spin {
 			w.rounds = 0
