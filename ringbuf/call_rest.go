@@ -2,6 +2,7 @@ package ringbuf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,10 +67,10 @@ func (w *callWorker) doze(ctx context.Context) error {
 		w.spin.Slept(time.Since(began))
 	}
 	switch {
-	case w.stopping.Load() || ctx.Err() != nil:
+	case w.stopping.Load() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return nil // work sees it
-	case err != nil:
+	case errors.Is(err, futex.ErrFault):
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
-	return nil
+	return err
 }

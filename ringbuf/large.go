@@ -39,7 +39,7 @@ func (o *Options) largeBytes() int {
 	if o.MaxMessage <= o.Capacity-recordHeader {
 		return 0
 	}
-	return roundUp(4*o.MaxMessage, zoneUnit)
+	return 4 * roundUp(o.MaxMessage, zoneUnit)
 }
 
 // largeMemory is where the large messages of a ring are, as one process has it mapped.

@@ -28,9 +28,9 @@ import (
 //	 896   64 consumer     the consumer's presence; the producer sleeps on it
 //	4096 8192 extents      extent[256], see large.go: only if MaxMessage > capacity-8
 //	65536     data         capacity bytes, or the slots
-//	          large        behind the data, alike: 4 × MaxMessage bytes, rounded up
-//	                       to 64 KiB, the memory of the extents; allocated while in
-//	                       use. Their offsets count from here.
+//	          large        behind the data, alike: 4 × (MaxMessage rounded up to
+//	                       64 KiB) bytes, the memory of the extents; allocated while
+//	                       in use. Their offsets count from here.
 //
 // A record in a ring's data begins at a multiple of 8 and never wraps, since
 // the data is mapped twice, back to back:

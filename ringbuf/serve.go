@@ -144,8 +144,14 @@ func (v *callServer) attendUntil(ctx context.Context) error {
 			return nil
 		}
 		err := futex.SleepAny(ctx, []futex.Word{{Addr: &v.seat.attend, Val: 1}}, always)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case errors.Is(err, futex.ErrFault):
 			return fmt.Errorf("%w: %w", ErrTruncated, err)
+		case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+			<-ctx.Done() // a sleep may end at the deadline, just before ctx does
+			return nil
+		case err != nil:
+			return err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -300,4 +301,16 @@ func TestCallTruncated(t *testing.T) {
 	require.ErrorIs(t, err, ErrTruncated)
 	require.ErrorIs(t, get(t, served).err, ErrTruncated)
 	testproc.Within(t, func() { c.Close() })
+}
+
+// However the deadline meets the server's sleeps, Serve returns the context's error
+// and nothing else.
+func TestServeReturnsTheDeadline(t *testing.T) {
+	name := newName(t)
+	for i := range 30 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%10+1)*time.Millisecond)
+		err := Serve(ctx, name, func(context.Context, []byte) ([]byte, error) { return nil, nil }, nil)
+		cancel()
+		require.Equal(t, context.DeadlineExceeded, err)
+	}
 }
