@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/testproc"
 )
@@ -21,46 +22,157 @@ func callTolerated(err error) bool {
 	return errors.Is(err, ErrPeerDied) || errors.Is(err, ErrNoServer) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// Makes calls of all kinds, more at a time than there are slots, and leaves.
+// callWalker makes calls of all kinds.
+type callWalker struct {
+	*testproc.Child
+	client *Client
+}
+
+// Makes calls of all kinds, more at a time than there are slots, and leaves. Its further
+// arguments say what it does before that.
 var _ = testproc.Helper("call.walker", func(c *testproc.Child) {
 	client, err := Dial(context.Background(), c.Args[0], &DialOptions{Wait: true})
 	require.NoError(c, err)
-	call := func(patience time.Duration, request []byte) {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+	w := callWalker{c, client}
+	for _, first := range c.Args[1:] {
+		switch first {
+		case "unserved": // nobody takes it
+			w.call(context.Background(), 20*time.Millisecond, []byte("stay"))
+		case "widow": // its server dies
+			w.call(context.Background(), testproc.Watchdog, []byte("stay"))
+		}
+		w.await(testproc.Watchdog, w.bellSet) // the next one comes
+	}
+	w.watchful()
+	w.await(50*time.Millisecond, w.bellSet)
+	w.call(context.Background(), time.Second, []byte("ab"))
+	w.crowd()
+	w.call(context.Background(), time.Second, cut(1, 1<<16))
+	require.NoError(c, client.Close())
+})
+
+func (w callWalker) call(ctx context.Context, patience time.Duration, request []byte) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	reply, err := w.client.Call(ctx, request)
+	if err == nil && !bytes.Equal(reply, callAnswer(request)) {
+		err = errors.New("another reply")
+	}
+	var failed *CallError // a server that leaves ends the handler of a call that stays
+	if err != nil && !callTolerated(err) && !errors.Is(err, context.Canceled) && !errors.As(err, &failed) {
+		require.NoError(w, err)
+	}
+}
+
+// await waits for something that others do, who may be dead or stopped.
+func (w callWalker) await(most time.Duration, cond func() bool) bool {
+	for began := time.Now(); !cond(); {
+		if time.Since(began) > most {
+			return false
+		}
+		time.Sleep(50 * time.Microsecond) // sleep: between two looks at memory that others write
+	}
+	return true
+}
+
+// bellSet says whether a server waits for calls.
+func (w callWalker) bellSet() bool { return w.client.sleeper() != nil }
+
+// taken returns the slots that servers are busy with, of this client and of all.
+func (w callWalker) taken() (own, all []*callSlot) {
+	for i := range w.client.clientCount() {
+		seat := &w.client.clients[i]
+		for k := range seat.slots {
+			s := &seat.slots[k]
+			if st := callState(s.state.Load()); st.phase() == callTaken && !st.cancelled() {
+				all = append(all, s)
+				if i == w.client.index {
+					own = append(own, s)
+				}
+			}
+		}
+	}
+	return own, all
+}
+
+// watchful makes a call that sleeps until it watches its server, and is given up then.
+func (w callWalker) watchful() {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
 		defer cancel()
-		reply, err := client.Call(ctx, request)
-		if err == nil && !bytes.Equal(reply, callAnswer(request)) {
-			err = errors.New("another reply")
+		for range 4 { // it watches from the second time on that it finds the call taken
+			var s *callSlot
+			if !w.await(100*time.Millisecond, func() bool {
+				own, _ := w.taken()
+				if len(own) == 1 && own[0].asleep.Load() == 1 {
+					s = own[0]
+				}
+				return s != nil || ctx.Err() != nil
+			}) || s == nil {
+				return
+			}
+			s.asleep.Store(0)
+			futex.WakeAll(&s.asleep)
 		}
-		var failed *CallError // a server that leaves ends the handler of a call that stays
-		if err != nil && !callTolerated(err) && !errors.As(err, &failed) {
-			require.NoError(c, err)
-		}
-	}
-	call(150*time.Millisecond, []byte("stay"))
-	call(time.Second, []byte("ab"))
-	time.Sleep(time.Millisecond) // sleep: so that the server sleeps, and has to be woken
+		time.Sleep(time.Millisecond) // sleep: so that it is asleep
+	}()
+	w.call(ctx, 300*time.Millisecond, []byte("stay"))
+	cancel()
+}
+
+// crowd makes calls that keep all workers busy, some of which nobody takes, then more for
+// which there is no slot, and gives the first ones up then.
+func (w callWalker) crowd() {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
 	var wg sync.WaitGroup
-	for range callWalkOptions.Workers {
-		wg.Go(func() { call(120*time.Millisecond, []byte("stay")) })
+	for range callSlots {
+		wg.Go(func() { w.call(ctx, time.Second, []byte("stay")) })
 	}
-	time.Sleep(20 * time.Millisecond) // sleep: so that these find no worker, and give up
-	for range callSlots - callWalkOptions.Workers {
-		wg.Go(func() { call(30*time.Millisecond, []byte("stay")) })
-	}
-	for i := range 24 {
+	w.await(100*time.Millisecond, func() bool {
+		own, all := w.taken()
+		workers := 0
+		for i := range w.client.serverCount() {
+			if robust.StateOf(w.client.servers[i].Word.Load()) == robust.Present {
+				workers += callWalkOptions.Workers
+			}
+		}
+		return len(own) == callSlots || len(all) >= workers
+	})
+	for i := range callSlots {
 		wg.Go(func() {
 			src := rand.New(rand.NewPCG(uint64(i), 1))
 			for range 5 {
 				size := callSizesTested[src.IntN(len(callSizesTested))]
-				call(200*time.Millisecond, cut(i, size))
+				w.call(context.Background(), 200*time.Millisecond, cut(i, size))
 			}
 		})
 	}
+	w.await(100*time.Millisecond, func() bool { return w.client.own.queued.Load() > 0 })
+	cancel()
 	wg.Wait()
-	call(time.Second, cut(1, 1<<16))
-	require.NoError(c, client.Close())
-})
+}
+
+// callWalkHandler ends a call that stays, if it can, when the caller has another one that
+// waits for a slot.
+func callWalkHandler(board *callFile) Handler {
+	return func(ctx context.Context, request []byte) ([]byte, error) {
+		reply, err := callHandler(ctx, request)
+		if err == nil || ctx.Err() == nil {
+			return reply, err
+		}
+		w := callWalker{}
+		w.await(10*time.Millisecond, func() bool {
+			for i := range board.clientCount() {
+				if c := &board.clients[i]; robust.StateOf(c.Word.Load()) == robust.Present && c.room.Load() == 1 {
+					return true
+				}
+			}
+			return false
+		})
+		return reply, err
+	}
+}
 
 // Makes one call that stays, to be killed.
 var _ = testproc.Helper("call.stayer", func(c *testproc.Child) {
@@ -88,6 +200,7 @@ type callWalk struct {
 	f    *callFile
 
 	second bool             // there is another server beside the first
+	widow  bool             // the first client, the victim, is to lose its server
 	frozen *testproc.Proc   // a server that is stopped
 	hits   []*testproc.Proc // the victims
 }
@@ -141,6 +254,15 @@ func (w *callWalk) serving(p *testproc.Proc) {
 // run lets a server and a client do all they do, one of them or both as victims, beside
 // another client; and a client die in a call of a living server.
 func (w *callWalk) run(serverDies, clientDies bool) (server *testproc.Proc, clients []*testproc.Proc) {
+	if !serverDies { // the client's first call is taken by nobody
+		first := []string{"unserved"}
+		if w.widow {
+			first = append(first, "widow")
+		}
+		p := w.start(true, "call.walker", first...)
+		clients = append(clients, p)
+		until(w.t, func() bool { return w.f.gaveUp(p.PID) || w.v.Fired() || ended(p) })
+	}
 	server = w.start(serverDies, "call.server", "walk")
 	w.serving(server)
 	stayer := w.start(false, "call.stayer")
@@ -155,8 +277,22 @@ func (w *callWalk) run(serverDies, clientDies bool) (server *testproc.Proc, clie
 	if w.second {
 		w.serving(w.start(false, "call.server", "walk"))
 	}
-	clients = append(clients, w.start(clientDies, "call.walker"), w.start(clientDies && serverDies, "call.walker"))
+	if serverDies {
+		clients = append(clients, w.start(clientDies, "call.walker"))
+	}
+	clients = append(clients, w.start(clientDies && serverDies, "call.walker"))
 	return server, clients
+}
+
+// gaveUp says whether the client of a process has made a call that nobody took.
+func (f *callFile) gaveUp(pid int) bool {
+	for i := range f.clients {
+		st := callState(f.clients[i].slots[0].state.Load())
+		if f.clients[i].PID() == pid && (st.gen() > 1 || st.gen() == 1 && st.phase() == callIdle) {
+			return true
+		}
+	}
+	return false
 }
 
 // buried says whether no seat is a dead client's.
@@ -214,6 +350,7 @@ func TestCallCrashWalk(t *testing.T) {
 	scenario := func(serverDies, clientDies bool) func(t *testing.T, v *testproc.Victim) {
 		return func(t *testing.T, v *testproc.Victim) {
 			w := newCallWalk(t, v)
+			w.widow = !serverDies
 			server, clients := w.run(serverDies, clientDies)
 			if serverDies {
 				for _, p := range clients {

@@ -101,7 +101,9 @@ var _ = testproc.Helper("call.server", func(c *testproc.Child) {
 	}()
 	o := callServeOptions
 	if c.Args[1] == "walk" {
-		o = callWalkOptions
+		board, err := openCalls(ctx, c.Args[0], true)
+		require.NoError(c, err)
+		o, h = callWalkOptions, callWalkHandler(board)
 	}
 	err := Serve(ctx, c.Args[0], h, o)
 	require.ErrorIs(c, err, context.Canceled)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,13 +16,18 @@ import (
 
 const chanWalkPosts = 60
 
-// Sends posts one by one and in batches of three, and tells of each that was sent.
+// Sends posts one by one and in batches of three, and tells of each that was sent. Once
+// it waits until all were received, and sends two: for the second one there is room, and
+// it is known who receives.
 var _ = testproc.Helper("chan.many walk sender", func(c *testproc.Child) {
 	ch, from := openedPosts(c, 0), number(c, 0)
 	for i := 0; i < chanWalkPosts; {
 		batch := []post{newPost(from, i)}
 		var err error
-		if i%2 == 0 {
+		if i == 4 {
+			idle(func() bool { return ch.Len() == 0 })
+		}
+		if i%4 == 0 || i == 5 {
 			err = ch.Send(context.Background(), batch[0])
 		} else {
 			batch = append(batch, newPost(from, i+1), newPost(from, i+2))
@@ -34,13 +40,24 @@ var _ = testproc.Helper("chan.many walk sender", func(c *testproc.Child) {
 	require.NoError(c, ch.Close())
 })
 
-// Receives posts one by one and in batches of up to three, and tells of each.
+// idle waits for what others do. They all may have died: whoever runs this is killed then.
+func idle(cond func() bool) {
+	for !cond() {
+		time.Sleep(50 * time.Microsecond) // sleep: between two looks at memory that others write
+	}
+}
+
+// Receives posts one by one and in batches of up to three, and tells of each. Before the
+// third time it waits until there is something.
 var _ = testproc.Helper("chan.many walk receiver", func(c *testproc.Child) {
 	ch := openedPosts(c, 0)
 	batch := make([]post, 3)
 	for i := 0; ; i++ {
 		var n int
 		var err error
+		if i == 2 {
+			idle(func() bool { return ch.Len() > 0 || ch.Stats().Ended })
+		}
 		if i%2 == 0 {
 			n = 1
 			batch[0], err = ch.Recv(context.Background())
@@ -65,6 +82,59 @@ func startChanWalk(t *testing.T, start func(string, ...testproc.Option) *testpro
 
 func survivor(t *testing.T) func(string, ...testproc.Option) *testproc.Proc {
 	return func(name string, o ...testproc.Option) *testproc.Proc { return testproc.Start(t, name, o...) }
+}
+
+// chanPair starts a victim that receives and, when that sleeps, one that sends to it
+// alone; it returns when both have done all they do.
+func chanPair(t *testing.T, v *testproc.Victim, c *Chan[post]) (sends, receives *testproc.Proc) {
+	r := startChanWalk(t, v.Start, "receiver", c, 0)
+	until(t, func() bool { return v.Fired() || c.many.s.seats[0].asleep.Load() != 0 })
+	p := startChanWalk(t, v.Start, "sender", c, 0)
+	until(t, func() bool { return v.Fired() || c.Stats().Received >= chanWalkPosts/2 })
+	return p, r
+}
+
+// A sender and a receiver die that were alone. Others take their places: what the sender
+// had told of arrives, but for what the receiver had at hand.
+func walkChanPair(t *testing.T, v *testproc.Victim) {
+	c := channel[post](t, 4, &Options{Mode: MPMC, OnPeerDeath: Wait})
+	p, r := chanPair(t, v, c)
+	s := startChanWalk(t, survivor(t), "receiver", c, 0)
+	q := startChanWalk(t, survivor(t), "sender", c, 1)
+	q.Succeed()
+	p.Wait()
+	require.NoError(t, c.CloseSend(bounded(t)))
+	r.Wait()
+	l := postLedger{seen: map[post]bool{}}
+	l.told(t, r)
+	l.told(t, s)
+	s.Succeed()
+	sent := 0
+	for line, ok := p.NextLine(); ok; line, ok = p.NextLine() {
+		sent, _ = strconv.Atoi(line)
+	}
+	if !v.Fired() {
+		require.Equal(t, chanWalkPosts, sent)
+	}
+	require.GreaterOrEqual(t, len(l.seen), chanWalkPosts+sent-3)
+	require.Zero(t, c.Len())
+}
+
+// told enters what a receiver tells of.
+func (l *postLedger) told(t *testing.T, r *testproc.Proc) {
+	last := map[int]int{}
+	for line, ok := r.NextLine(); ok; line, ok = r.NextLine() {
+		from, seq, _ := strings.Cut(line, " ")
+		i, err := strconv.Atoi(from)
+		require.NoError(t, err)
+		n, err := strconv.Atoi(seq)
+		require.NoError(t, err)
+		if before, ok := last[i]; ok {
+			require.Greater(t, n, before)
+		}
+		last[i] = n
+		l.enter(t, newPost(i, n))
+	}
 }
 
 // Two senders die among three: what they had told of arrives, once and in order, and
@@ -126,15 +196,7 @@ func walkChanReceivers(t *testing.T, v *testproc.Victim) {
 	l := postLedger{seen: map[post]bool{}}
 	dead := 0
 	for _, r := range rs {
-		last := int64(-1)
-		for line, ok := r.NextLine(); ok; line, ok = r.NextLine() {
-			_, seq, _ := strings.Cut(line, " ")
-			n, err := strconv.Atoi(seq)
-			require.NoError(t, err)
-			require.Greater(t, int64(n), last)
-			last = int64(n)
-			l.enter(t, newPost(0, n))
-		}
+		l.told(t, r)
 		if !r.Wait().Success() {
 			dead++
 		}
@@ -145,7 +207,7 @@ func walkChanReceivers(t *testing.T, v *testproc.Victim) {
 
 // X05, X06: a process dies at each step of a channel with many ends.
 func TestManyChanCrashWalk(t *testing.T) {
-	testproc.CrashWalk(t, chanWalkOptions(), walkChanSenders, walkChanReceivers)
+	testproc.CrashWalk(t, chanWalkOptions(), walkChanPair, walkChanSenders, walkChanReceivers)
 }
 
 func chanWalkOptions() *testproc.WalkOptions {
@@ -159,8 +221,7 @@ func TestManyChanStopWalk(t *testing.T) {
 	testproc.CrashWalk(t, o, func(t *testing.T, v *testproc.Victim) {
 		c := channel[post](t, 4, &Options{Mode: MPMC, OnPeerDeath: Wait})
 		l := postLedger{seen: map[post]bool{}}
-		p := startChanWalk(t, v.Start, "sender", c, 0)
-		r := startChanWalk(t, v.Start, "receiver", c, 0)
+		p, r := chanPair(t, v, c)
 		q := startChanWalk(t, survivor(t), "sender", c, 1)
 		s := startChanWalk(t, survivor(t), "receiver", c, 0)
 		q.Succeed() // whoever is stopped
@@ -169,14 +230,7 @@ func TestManyChanStopWalk(t *testing.T) {
 		require.NoError(t, c.CloseSend(bounded(t)))
 		until(t, func() bool { r.Cont(); return ended(r) })
 		for _, r := range []*testproc.Proc{r, s} {
-			for line, ok := r.NextLine(); ok; line, ok = r.NextLine() {
-				from, seq, _ := strings.Cut(line, " ")
-				i, err := strconv.Atoi(from)
-				require.NoError(t, err)
-				n, err := strconv.Atoi(seq)
-				require.NoError(t, err)
-				l.enter(t, newPost(i, n))
-			}
+			l.told(t, r)
 			r.Succeed()
 		}
 		require.Equal(t, 2*chanWalkPosts, len(l.seen))

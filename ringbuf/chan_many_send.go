@@ -115,17 +115,16 @@ func (s *manySender[T]) put(values []T, served bool) (int, error) {
 	return n, err
 }
 
-// enrol takes a lane, and memory for its slots.
+// enrol takes a lane, with memory for its slots.
 func (s *manySender[T]) enrol(ctx context.Context) error {
+	g := s.s.geo
+	s.allocate = func(i int) error {
+		return shmfile.Allocate(s.s.file, int64(g.at(i)), int64(g.capacity*slotSize[T]()))
+	}
 	if err := s.laneSender.join(ctx, robust.Trust{}, 0); err != nil {
 		return err
 	}
-	at, n := s.s.geo.at(s.i), s.s.geo.capacity
-	// Allocated before anything is stored there: see shmfile.Allocate.
-	err := shmfile.Allocate(s.s.file, int64(at), int64(n*slotSize[T]()))
-	if err == nil {
-		err = s.resume(slotsOf[T](s.s.bytes[at:], n))
-	}
+	err := s.resume(slotsOf[T](s.s.bytes[g.at(s.i):], g.capacity))
 	if err != nil {
 		s.quit()
 	}

@@ -142,6 +142,7 @@ func (s *chanSender[T]) begin(ctx context.Context) error {
 // CloseSend ends the stream: whoever receives gets what was sent and then
 // io.EOF, whoever sends gets ErrClosed, for ever. A process that is not a
 // producer becomes one first, so ErrBusy and ErrTooManyProcesses are possible.
+// Where the stream has ended already it does nothing more and returns nil.
 func (c *Chan[T]) CloseSend(ctx context.Context) error {
 	if c.send.many != nil {
 		return c.send.many.closeSend(ctx)

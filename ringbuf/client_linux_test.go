@@ -335,9 +335,13 @@ func TestCallNoSystemCalls(t *testing.T) {
 	} else {
 		require.Equal(t, costBegin, line)
 	}
-	var seen []int // system calls in each batch
+	most := callBatch / 10
+	if runtime.NumCPU() == 1 {
+		most = 5 * callBatch // one has to sleep for the other: a wait and a wake each, in up to two lines
+	}
+	var seen []int // lines of system calls in each batch
 	for quiet := false; !quiet; {
-		require.Less(t, len(seen), callBatches, "no batch was quiet: %v", seen)
+		require.Less(t, len(seen), callBatches, "no batch was quiet: %v", seen[max(0, len(seen)-20):])
 		child.WriteLine(costBegin)
 		child.Expect(costEnd)
 		b, err := os.ReadFile(log)
@@ -345,14 +349,13 @@ func TestCallNoSystemCalls(t *testing.T) {
 		during := string(b[bytes.LastIndex(b, []byte(costBegin)):])
 		calls := strings.Count(during, "futex") + strings.Count(during, "fallocate")
 		seen = append(seen, calls)
-		t.Logf("%d", calls)
-		quiet = calls < callBatch/50
+		quiet = calls < most
 	}
 	child.CloseStdin()
 	child.Succeed()
 }
 
-const callBatch, callBatches = 2000, 500
+const callBatch, callBatches = 500, 1000
 
 var _ = testproc.Helper("call.cost", func(c *testproc.Child) {
 	ctx := context.Background()

@@ -306,7 +306,9 @@ func (c *Consumer) Redelivered() bool { return c.lane != nil && c.lane.again }
 func (c *Consumer) Ring() *Ring { return c.ring }
 
 // Close gives up the role; a message from Next that was not released goes to
-// the next consumer. A call that waits returns ErrClosed. Close is idempotent.
+// the next consumer. Where there can be several consumers it goes to one of them
+// only with Options.Redeliver; else it is gone. A call that waits returns ErrClosed.
+// Close is idempotent.
 func (c *Consumer) Close() error {
 	c.end.close()
 	c.ring.drop(&c.end)

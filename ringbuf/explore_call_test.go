@@ -117,7 +117,12 @@ func (e *exploredCalls) once() error {
 }
 
 func exploreCalls(t *testing.T, deaths, servers, clients int, setup func(*explore.World, *exploredCalls)) explore.Report {
-	rep := explore.Run(explore.Model{Memory: exploredCallsMemory(servers, clients), Deaths: deaths, MaxSteps: 400, Setup: func(w *explore.World) {
+	return exploreCallsBounded(t, deaths, servers, clients, 0, setup)
+}
+
+// exploreCallsBounded is exploreCalls with so many switches; see explore.Model.Switches.
+func exploreCallsBounded(t *testing.T, deaths, servers, clients, switches int, setup func(*explore.World, *exploredCalls)) explore.Report {
+	rep := explore.Run(explore.Model{Memory: exploredCallsMemory(servers, clients), Deaths: deaths, MaxSteps: 400, Switches: switches, Setup: func(w *explore.World) {
 		e := newExploredCalls(w, servers, clients)
 		w.Invariant = e.once
 		setup(w, e)
@@ -131,7 +136,7 @@ func exploreCalls(t *testing.T, deaths, servers, clients int, setup func(*explor
 
 // TestExploreCall calls twice, with the death of client or server at any step.
 func TestExploreCall(t *testing.T) {
-	for deaths := range 3 {
+	for _, deaths := range []int{0, 2} { // two at most, that is
 		t.Run(fmt.Sprintf("%d deaths", deaths), func(t *testing.T) {
 			rep := exploreCalls(t, deaths, 1, 1, func(w *explore.World, e *exploredCalls) {
 				var server *explore.Proc
@@ -190,11 +195,11 @@ func TestExploreCallCancelled(t *testing.T) {
 // TestExploreCallTakeOver lets a second server take over the seat of one that dies at any
 // step. A call ends, and none is served twice or gets another one's answer.
 func TestExploreCallTakeOver(t *testing.T) {
-	calls := uint64(1)
+	calls, switches := uint64(1), 3
 	if *exploreLong {
-		calls = 2
+		calls, switches = 2, 0
 	}
-	exploreCalls(t, 1, 1, 1, func(w *explore.World, e *exploredCalls) {
+	exploreCallsBounded(t, 1, 1, 1, switches, func(w *explore.World, e *exploredCalls) {
 		var second *explore.Proc
 		w.Go(func(p *explore.Proc) {
 			c := e.dial(p, true)

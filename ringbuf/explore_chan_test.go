@@ -25,6 +25,7 @@ func TestExploreChan(t *testing.T) {
 				h, data := explore.At[header](w, 0), w.Bytes()[exploreData:exploreGhost]
 				received := explore.At[uint64](w, exploreGhost)
 				w.Robust(&h.producer.Word, &h.consumer.Word)
+				exploreTallies(w, h)
 				newChan := func() *Chan[uint64] {
 					c := &Chan[uint64]{h: h, opts: Options{Capacity: 2, Strategy: Block}}
 					c.send.init(h, slotsOf[uint64](data, 2), c.opts, false)

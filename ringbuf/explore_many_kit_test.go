@@ -86,7 +86,7 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 	for i := range m.s.lanes {
 		l := &m.s.lanes[i]
 		presence(&l.Presence)
-		w.Quiet(&l.messages, &l.bytes, &l.waits, &l.wakes, &l.high)
+		w.Tally(&l.messages, &l.bytes, &l.waits, &l.wakes, &l.high)
 		if !f.closes {
 			w.Quiet(&l.cut)
 		}
@@ -94,7 +94,7 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 	for x := range m.s.seats {
 		c := &m.s.seats[x]
 		presence(&c.Presence)
-		w.Quiet(&c.messages, &c.bytes, &c.again, &c.waits, &c.wakes)
+		w.Tally(&c.messages, &c.bytes, &c.again, &c.waits, &c.wakes)
 	}
 	return m
 }

@@ -56,6 +56,7 @@ const (
 
 func (s extentState) phase() extentState      { return s & phaseMask }
 func (s extentState) generation() extentState { return s & usesMask }
+func (s extentState) free() extentState       { return s & usesMask } // in the same generation
 func (s extentState) seat() int               { return int(s & seatMask >> seatShift) }
 
 func heldBy(seat int) extentState { return phaseHeld | extentState(seat)<<seatShift }
@@ -125,10 +126,10 @@ func (x *extents) rebuild(published map[uint32]extentState) error {
 		e, entry := &x.table[i], uint32(i)
 		s := extentState(e.state.Load())
 		if g, ok := published[entry]; s.phase() == phaseReady && (!ok || g != s.generation()) {
-			if !e.state.CompareAndSwap(uint64(s), uint64(s.generation()|phaseFree|unpunched)) {
+			if !e.state.CompareAndSwap(uint64(s), uint64(s.free()|unpunched)) {
 				return fmt.Errorf("%w: extent %d was not published, and changes", ErrCorrupt, i)
 			}
-			s = s.generation() | phaseFree | unpunched
+			s = s.free() | unpunched
 		}
 		if s.phase() == phaseFree {
 			x.free = append(x.free, entry)

@@ -64,7 +64,7 @@ func (s *shared) message(h held) []byte { return s.bytes[h.off : h.off+h.n : h.o
 // release: extent. Pairs with "acquire: extent" where the producer reads that it is
 // free.
 func (s *shared) release(h held) {
-	free := h.state.generation() | phaseFree
+	free := h.state.free()
 	if h.size == 0 {
 		if !h.e.state.CompareAndSwap(uint64(h.state), uint64(free)) {
 			return // somebody has overwritten it
@@ -100,7 +100,7 @@ func (s *shared) freed(l *lane) {
 // again, or free. was is the state that it was seen in. Its pages, if it is big, are
 // left to the producer: it may be somebody else's before this process comes to it.
 func (s *shared) giveUp(l *lane, e *extent, was extentState) (again bool) {
-	next := was.generation() | phaseFree | unpunched
+	next := was.free() | unpunched
 	if s.opts.Redeliver && was.phase() == phaseHeld {
 		next = (was.generation() + oneUse) | phaseAgain | redelivered
 	}
@@ -144,7 +144,8 @@ func (s *shared) bury(x int, gone func() bool) bool {
 }
 
 // tidy buries every consumer that has died and can do nothing any more. It says
-// whether there was one. Any end that waits does it.
+// whether there was one. Any end that waits does it, and where messages are received
+// again a consumer now and then. Of the living it reads no more than the presence.
 func (s *shared) tidy() (did bool) {
 	used := s.usedSeats()
 	for x := range used {

@@ -57,24 +57,19 @@ func (p *laneProducer) init(e *end, s *shared) {
 
 // join takes a lane. After an error this end has none.
 func (p *laneProducer) join(ctx context.Context, trust robust.Trust, i int) error {
+	g := p.s.geo
+	p.allocate = func(i int) error {
+		return shmfile.Allocate(p.s.file, int64(g.at(i)), int64(g.hold+g.held))
+	}
 	if err := p.laneSender.join(ctx, trust, i); err != nil {
 		return err
 	}
-	err := p.begin()
+	err := p.resume()
 	if err != nil {
 		p.mine.Leave()
 		p.holds = false
 	}
 	return err
-}
-
-func (p *laneProducer) begin() error {
-	g := p.s.geo
-	// Allocated before anything is stored there: see shmfile.Allocate.
-	if err := shmfile.Allocate(p.s.file, int64(g.at(p.i)), int64(g.hold+g.held)); err != nil {
-		return err
-	}
-	return p.resume()
 }
 
 // resume goes on where the lane stands.
@@ -349,12 +344,12 @@ func (p *laneProducer) drop() {
 
 // closeSend is Producer.CloseSend.
 func (p *laneProducer) closeSend() error {
-	if !p.enter() || p.s.h.ended.Load() != 0 {
+	if !p.enter() {
 		p.leave()
 		return ErrClosed
 	}
 	p.drop()
-	p.s.endStream()
+	p.s.endStream() // again, if it has ended: whoever did that may have died in it
 	p.leave()
 	return nil
 }

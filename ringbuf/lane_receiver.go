@@ -24,6 +24,7 @@ type laneReceiver struct {
 	tails []uint64 // of the lanes, as last seen
 	at    int      // the lane that it takes from
 	burst int      // how much it has taken from it in a row
+	tries int      // how often it has looked for something since it last tidied
 
 	alone bool // there are no other consumers
 
@@ -103,6 +104,14 @@ const enough = 64
 // next finds the next lane in which something is published: its index, its head, and
 // its tail.
 func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
+	// Where there is always something to receive nobody waits, and nobody would find
+	// what a dead consumer held.
+	if r.tries++; r.tries > burstMost {
+		r.tries = 0
+		if r.s.opts.Redeliver {
+			r.s.tidy()
+		}
+	}
 	used := r.s.usedLanes()
 	if r.at >= len(used) {
 		r.at = 0

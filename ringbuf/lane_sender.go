@@ -28,6 +28,8 @@ type laneSender struct {
 	friend     *seat
 	friendWord uint32
 
+	allocate func(i int) error // gives lane i its memory; may be nil
+
 	nap    nap
 	want   uint64
 	least  mem.Uint64  // private: want, for the look
@@ -74,7 +76,13 @@ func (s *laneSender) join(ctx context.Context, trust robust.Trust, i int) error 
 
 func (s *laneSender) take(ctx context.Context, trust robust.Trust, i int) error {
 	s.use(i)
-	raiseTo(&s.s.h.usedLanes, uint32(i+1)) // before all else: see shared.seal
+	// Allocated before anybody reads there, as who scans the used lanes does.
+	if s.allocate != nil {
+		if err := s.allocate(i); err != nil {
+			return err
+		}
+	}
+	raiseTo(&s.s.h.usedLanes, uint32(i+1)) // before ended is read: see shared.cut
 	crashpoint.Hit("lane.raised")
 	return s.end.join(ctx, trust)
 }

@@ -109,7 +109,7 @@ func (c *Consumer) done() {
 // release: extent. Pairs with "acquire: extent" where the producer reads that it is
 // free.
 func (m *largeMemory) free(e *extent, s extentState, at span) {
-	freeing, free := s.generation()|phaseFreeing, s.generation()|phaseFree
+	freeing, free := s.generation()|phaseFreeing, s.free()
 	if s != freeing && !e.state.CompareAndSwap(uint64(s), uint64(freeing)) {
 		return // somebody has overwritten it
 	}

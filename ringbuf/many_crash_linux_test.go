@@ -591,7 +591,7 @@ func (l *ledger) othersGoOn(v *testproc.Victim) {
 	for n := from; n < l.most[probe]; {
 		k, err := manySend(l.ctx, p, probe, n, l.most[probe])
 		if errors.Is(err, ErrClosed) { // by somebody else
-			n, l.most[probe] = l.most[probe], n+k
+			l.most[probe] = n + k
 			break
 		}
 		require.NoError(l.t, err)

@@ -397,6 +397,40 @@ func TestManyX06Redelivered(t *testing.T) {
 	})
 }
 
+// With Redeliver what a dead consumer held is received again soon also where there is
+// always something to receive, so that nobody waits.
+func TestManyX06RedeliveredAmongOthers(t *testing.T) {
+	for _, producers := range []int{1, 2} {
+		r := ring(t, &Options{Mode: MPMC, Redeliver: true, Capacity: minCapacity})
+		holder := startMany(t, "many.taker", r, 0)
+		holder.Expect("here")
+		var ps []*Producer
+		for range producers {
+			ps = append(ps, producer(t, r))
+		}
+		require.NoError(t, ps[0].Send(bounded(t), numbered(1, 0, 100)))
+		holder.Expect("holds")
+		c := consumer(t, r)
+		for _, p := range ps {
+			require.NoError(t, p.Send(bounded(t), numbered(1, 1, 100)))
+		}
+		holder.Kill()
+		holder.Wait()
+		found := false
+		for n := 0; n < 3*burstMost && !found; n++ {
+			require.NoError(t, ps[n%producers].Send(bounded(t), numbered(1, 2+n, 100)))
+			b, err := c.Recv(bounded(t), nil)
+			require.NoError(t, err)
+			if found = c.Redelivered(); found {
+				_, k := numbers(t, b)
+				require.Zero(t, k)
+			}
+		}
+		require.True(t, found, "among %d producers' messages", producers)
+		require.Zero(t, c.lane.seat.waits.Load())
+	}
+}
+
 // The end waits for what another consumer holds, and comes at once when it releases it.
 func TestManyEndWaitsForRelease(t *testing.T) {
 	r := ring(t, &Options{Mode: SPMC, Strategy: Block, Redeliver: true, Capacity: minCapacity})

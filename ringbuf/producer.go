@@ -43,7 +43,7 @@ func (p *Producer) init(h *header, data []byte, o Options) {
 
 // Send copies b into the ring and publishes it, waiting for room as long as
 // ctx allows. On an error nothing was sent: ErrTooLarge, ErrClosed, ErrNoSpace
-// (the memory for a message larger than the ring), ErrNoConsumer, ErrTruncated,
+// (no memory for a large message, see Options.MaxMessage), ErrNoConsumer, ErrTruncated,
 // ErrCorrupt or the context's error.
 func (p *Producer) Send(ctx context.Context, b []byte) error {
 	n := uint64(len(b))
@@ -258,7 +258,8 @@ func (p *Producer) write(b []byte) {
 
 // CloseSend ends the stream: whoever receives gets what was published and then
 // io.EOF, whoever sends gets ErrClosed, for ever. What was reserved is dropped.
-// It does not give up the role.
+// It does not give up the role. Where the stream has ended already it does nothing
+// and returns nil. ErrClosed: Close was called.
 func (p *Producer) CloseSend() error {
 	if p.guarded {
 		return p.guard(p.closeSend)

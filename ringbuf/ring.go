@@ -191,7 +191,8 @@ func (o *Options) read(f *os.File) error {
 // over, once no thread of that can write any more.
 //
 // Errors: ErrBusy when a living process is the producer, perhaps this one;
-// ErrClosed, ErrCorrupt, ErrTruncated, ErrNoKeeper.
+// ErrClosed, ErrCorrupt, ErrTruncated, ErrNoKeeper; where there may be many producers
+// ErrTooManyProcesses instead of ErrBusy, and ErrNoSpace for the room of this one.
 func (r *Ring) Producer() (*Producer, error) {
 	p := new(Producer)
 	if err := r.produce(r.open, p, robust.Trust{}, 0); err != nil {
@@ -291,7 +292,7 @@ func (r *Ring) Name() string { return r.name }
 // library did not start. It belongs to the ring.
 func (r *Ring) File() *os.File { return r.file }
 
-// Cap returns the ring's capacity in bytes.
+// Cap returns the ring's capacity in bytes; with many producers, that of each.
 func (r *Ring) Cap() int { return r.opts.Capacity }
 
 // MaxMessage returns the size of the largest message in bytes.

@@ -201,8 +201,8 @@ func (s *shared) cut() {
 		l := &s.lanes[i]
 		if l.cut.Load() == 0 {
 			l.cut.CompareAndSwap(0, l.tail.Load()|1)
-			crashpoint.Hit("shared.cut")
 		}
+		crashpoint.Hit("shared.cut")
 		if l.asleep.Load() != awake {
 			_ = futex.WakeClear(&l.asleep)
 		}

@@ -223,6 +223,23 @@ func TestRecvKeepsTheBuffer(t *testing.T) {
 	require.Equal(t, 100, cap(got), "an error does not lose the buffer")
 }
 
+// Whoever else has ended the stream.
+func TestCloseSendTwice(t *testing.T) {
+	for _, m := range []Mode{SPSC, MPSC, SPMC, MPMC} {
+		r := ring(t, &Options{Mode: m, Capacity: minCapacity})
+		p := producer(t, r)
+		require.NoError(t, p.CloseSend())
+		require.NoError(t, p.CloseSend(), "%v", m)
+		if m == MPSC || m == MPMC {
+			q := producer(t, r)
+			require.NoError(t, q.CloseSend(), "%v", m)
+			require.ErrorIs(t, q.Send(t.Context(), nil), ErrClosed)
+		}
+		require.NoError(t, p.Close())
+		require.ErrorIs(t, p.CloseSend(), ErrClosed)
+	}
+}
+
 func TestCloseSend(t *testing.T) {
 	p, c := pair(t, nil)
 	ctx := bounded(t)

@@ -29,6 +29,7 @@ func TestExplore(t *testing.T) {
 	gotool := testproc.NeedGo(t)
 	for dir, mustRun := range explored {
 		t.Run(dir, func(t *testing.T) {
+			t.Parallel() // each explores on one processor
 			args := []string{"test", "-tags", "explore", "-count", "1", "-v"}
 			if testing.Short() {
 				args = append(args, "-short")

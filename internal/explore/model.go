@@ -45,6 +45,8 @@ type World struct {
 	mem   []byte
 	procs []*Proc
 	cells []*mem.Uint32
+
+	tallies []uintptr // where they lie
 }
 
 // Go adds a process that runs program and then exits.
@@ -67,6 +69,17 @@ func (w *World) Quiet(words ...any) {
 	for _, x := range words {
 		off, _ := w.run.offset(x)
 		w.run.quiet[off/4].named = true
+	}
+}
+
+// Tally names words that only count: a process reads them for nothing but what it then
+// stores there. An access to one is part of the step before it, and states that differ
+// in nothing else are the same.
+func (w *World) Tally(words ...*mem.Uint64) {
+	for _, x := range words {
+		off, _ := w.run.offset(x)
+		w.run.quiet[off/4].named, w.run.quiet[off/4].tally = true, true
+		w.tallies = append(w.tallies, off)
 	}
 }
 

@@ -97,7 +97,8 @@ func (r *run) After(op string, w any, learnt uint64) {
 	if r.moving == nil || !shared {
 		return
 	}
-	if q := &r.quiet[off/4]; q.named && r.begun && !q.use(r.moving, op != "load") {
+	q := &r.quiet[off/4]
+	if q.named && !q.tally && r.begun && !q.use(r.moving, op != "load") {
 		r.violate("P%d %ss [%d], which is not quiet", r.moving.ID, op, off)
 	}
 	if r.trace != nil {
@@ -111,12 +112,14 @@ func (r *run) After(op string, w any, learnt uint64) {
 		}
 		r.note("P%d %s %s", r.moving.ID, op, word{r, w})
 	}
-	r.moving.learn(learnt)
+	if !q.tally {
+		r.moving.learn(learnt)
+	}
 }
 
 // quietWord is a word of the shared memory, which may be quiet.
 type quietWord struct {
-	named         bool
+	named, tally  bool
 	used, written uint16 // by whom
 }
 

@@ -65,6 +65,31 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
+// TestTally lets schedules meet that differ only in what was counted.
+func TestTally(t *testing.T) {
+	explored := func(tally bool) Report {
+		rep := Run(Model{Memory: 16, Setup: func(w *World) {
+			n, count := At[mem.Uint32](w, 0), At[mem.Uint64](w, 8)
+			if tally {
+				w.Tally(count)
+			}
+			for range 2 {
+				w.Go(func(p *Proc) {
+					for range 3 {
+						if n.Add(1)%2 == 0 {
+							count.Store(count.Load() + 1)
+						}
+					}
+				})
+			}
+		}})
+		require.Nil(t, rep.Violation)
+		return rep
+	}
+	require.Less(t, explored(true).States, explored(false).States/2)
+	require.Equal(t, 6, explored(true).Steps)
+}
+
 // TestRest shows a lost wake that a process's end would hide: the kernel marks its
 // words and wakes.
 func TestRest(t *testing.T) {

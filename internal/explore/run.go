@@ -171,6 +171,9 @@ func (r *run) meets() bool {
 		return false
 	}
 	b := append(r.key[:0], r.world.mem...)
+	for _, off := range r.world.tallies {
+		clear(b[off:][:8])
+	}
 	b = append(b, byte(r.deaths))
 	for _, p := range r.world.procs {
 		flags := byte(p.state)
