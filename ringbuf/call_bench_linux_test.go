@@ -23,35 +23,11 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-var _ = testproc.Helper("call.ring echo", func(c *testproc.Child) {
-	in, err := OpenFile(c.Files[0])
-	if err != nil {
-		panic(err)
-	}
-	out, err := OpenFile(c.Files[1])
-	if err != nil {
-		panic(err)
-	}
-	e, _ := in.Consumer()
-	p, _ := out.Producer()
-	c.WriteLine("ready")
-	buf := make([]byte, 64)
-	for {
-		b, err := e.Recv(context.Background(), buf)
-		if err != nil {
-			return
-		}
-		if p.Send(context.Background(), b) != nil {
-			return
-		}
-	}
-})
-
 // The same over two rings, for comparison.
 func BenchmarkCallRings(b *testing.B) {
 	there, back := ring(b, nil), ring(b, nil)
-	child := testproc.Start(b, "call.ring echo", testproc.Files(there.File(), back.File()))
-	child.Expect("ready")
+	child := testproc.Start(b, "echo", testproc.Files(there.File(), back.File()))
+	child.ReadLine()
 	p, c := producer(b, there), consumer(b, back)
 	ctx := context.Background()
 	msg, buf := make([]byte, 64), make([]byte, 64)
