@@ -112,8 +112,8 @@ func manyReceive(ctx context.Context, c *Consumer, way int, got func(b []byte, a
 	return err
 }
 
-// Args: whose messages, how many, and what then: "leave" or "end". Tells how many it
-// has sent.
+// Args: whose messages, how many, and what then: "leave", "end" or "late". Tells how many
+// it has sent.
 var _ = testproc.Helper("many.producer", func(c *testproc.Child) {
 	p := asProducer(c)
 	id, count := number(c, 0), number(c, 1)
@@ -123,7 +123,15 @@ var _ = testproc.Helper("many.producer", func(c *testproc.Child) {
 		n += k
 		c.WriteLine("%d", n)
 	}
-	if c.Args[2] == "end" {
+	switch c.Args[2] {
+	case "late": // to commit what it has reserved: the stream has ended
+		room, err := p.Reserve(context.Background(), 16)
+		require.NoError(c, err)
+		q, err := p.ring.Producer()
+		require.NoError(c, err)
+		require.NoError(c, q.CloseSend())
+		require.ErrorIs(c, p.Commit(copy(room, numbered(id, count, 16))), ErrClosed)
+	case "end":
 		require.NoError(c, p.CloseSend())
 		require.ErrorIs(c, p.Send(context.Background(), numbered(id, count, 16)), ErrClosed)
 	}
@@ -442,11 +450,15 @@ func manyConsumes(l *ledger, v *testproc.Victim, stopped func(p *testproc.Proc))
 	l.consumerEnded(c)
 }
 
-// manyEnds: the victim ends the stream.
+// manyEnds: the victim ends the stream, or is about to publish when it ends.
 func manyEnds(l *ledger, v *testproc.Victim, stopped func(p *testproc.Proc)) {
 	l.receive(nil)
 	l.send(2, nil)
-	p := l.startProducer(v, 1, 10, "end")
+	then := "end"
+	if v.Point == "lane.cut" {
+		then = "late"
+	}
+	p := l.startProducer(v, 1, 10, then)
 	stopped(p)
 	l.producerEnded(p, 1)
 }
