@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
 )
@@ -25,6 +26,9 @@ var explored = map[string]string{
 
 // TestExplore runs the tests that have the tag explore.
 func TestExplore(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the runs that it starts are the same with and without the race detector")
+	}
 	readSources(t)
 	gotool := testproc.NeedGo(t)
 	for dir, mustRun := range explored {
