@@ -3,15 +3,15 @@ package shmfile
 import (
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
-// Linked says whether an open file still has a name.
+// Linked says whether the file still has a name. It may be called while another
+// goroutine closes f: then the error is os.ErrClosed.
 func Linked(f *os.File) (bool, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return false, fmt.Errorf("stat %s: %w", f.Name(), err)
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("links of %s: %w", f.Name(), err)
 	}
-	return st.Nlink > 0, nil
+	return info.Sys().(*syscall.Stat_t).Nlink > 0, nil
 }
