@@ -3,8 +3,8 @@ package ringbuf
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,37 +118,33 @@ func largeAsync(call func() error) <-chan result {
 	return done
 }
 
-// largeProduces runs until everything was sent, by as many producers as it takes.
+// largeProduces runs until everything was sent, by others or by a producer of this process.
+// That keeps its role while nobody receives: with one that comes and goes at the same pace
+// it would never meet.
 func largeProduces(t *testing.T, r *Ring) <-chan result {
 	return largeAsync(func() error {
-		for {
-			p, err := r.Producer()
-			if err != nil {
-				return err
-			}
-			complete := largeSend(t, bounded(t), p, func() {})
-			if err := p.Close(); err != nil || complete {
-				return err
-			}
-			runtime.Gosched()
+		p, err := r.Producer()
+		if err != nil {
+			return err
 		}
+		for ctx := bounded(t); !largeSend(t, ctx, p, func() {}); {
+			time.Sleep(50 * time.Microsecond) // sleep: between two looks for a consumer
+		}
+		return p.Close()
 	})
 }
 
-// largeConsumes runs until everything was received.
+// largeConsumes runs until everything was received, alike.
 func largeConsumes(t *testing.T, r *Ring) <-chan result {
 	return largeAsync(func() error {
-		for {
-			c, err := r.Consumer()
-			if err != nil {
-				return err
-			}
-			complete := largeReceive(t, bounded(t), c, func() {})
-			if err := c.Close(); err != nil || complete {
-				return err
-			}
-			runtime.Gosched()
+		c, err := r.Consumer()
+		if err != nil {
+			return err
 		}
+		for ctx := bounded(t); !largeReceive(t, ctx, c, func() {}); {
+			time.Sleep(50 * time.Microsecond) // sleep: between two looks for a producer
+		}
+		return c.Close()
 	})
 }
 
