@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/shmkit/shmkit/internal/codec"
@@ -21,16 +20,7 @@ type bootstrap struct {
 	Daemon     bool
 	ParentPID  int
 	ParentName string
-	Handles    []wireHandle
-}
-
-// wireHandle is a handle.Handle whose file is a place in the list of inherited
-// descriptors, -1 for none.
-type wireHandle struct {
-	Kind string
-	Name string
-	Meta []byte
-	File int
+	Handles    handle.Table
 }
 
 func newBootstrap(fn string, arg []byte, o *Options) bootstrap {
@@ -52,42 +42,6 @@ func newBootstrap(fn string, arg []byte, o *Options) bootstrap {
 		m.Daemon = *o.Daemon
 	}
 	return m
-}
-
-// setHandles fills in the table of handles and returns the files that the
-// child has to inherit, each once.
-func (m *bootstrap) setHandles(hs []handle.Handle) (files []*os.File) {
-	place := make(map[*os.File]int)
-	for _, h := range hs {
-		w := wireHandle{Kind: h.Kind, Name: h.Name, Meta: h.Meta, File: -1}
-		if h.File != nil {
-			i, ok := place[h.File]
-			if !ok {
-				i = len(files)
-				place[h.File] = i
-				files = append(files, h.File)
-			}
-			w.File = i
-		}
-		m.Handles = append(m.Handles, w)
-	}
-	return files
-}
-
-// handles is setHandles in reverse, in the child.
-func (m *bootstrap) handles(files []*os.File) ([]handle.Handle, error) {
-	var hs []handle.Handle
-	for _, w := range m.Handles {
-		h := handle.Handle{Kind: w.Kind, Name: w.Name, Meta: w.Meta}
-		if w.File >= len(files) {
-			return nil, handle.ErrReference
-		}
-		if w.File >= 0 {
-			h.File = files[w.File]
-		}
-		hs = append(hs, h)
-	}
-	return hs, nil
 }
 
 // send writes the message with its length in front.

@@ -73,7 +73,7 @@ func child(in inherited) int {
 
 // prepare finds the function and decodes its argument.
 func prepare(m bootstrap, files []*os.File) (call, error) {
-	hs, err := m.handles(files)
+	hs, err := m.Handles.Handles(files)
 	if err != nil {
 		return nil, err
 	}

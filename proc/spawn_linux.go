@@ -39,7 +39,9 @@ func spawn(ctx context.Context, m bootstrap, hs []handle.Handle, o *Options) (*P
 	defer fds.close()
 	fds.addStdio(o)
 	fds.add(theirs)
-	for _, f := range m.setHandles(hs) {
+	table, files := handle.NewTable(hs)
+	m.Handles = table
+	for _, f := range files {
 		if err := fds.addFile(f); err != nil {
 			return nil, fmt.Errorf("%w: duplicate descriptor: %w", ErrArgument, err)
 		}

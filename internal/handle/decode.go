@@ -42,7 +42,8 @@ func setReceiving(table []Handle) {
 
 // Get is called by UnmarshalBinary. It returns the handle that ref, made by
 // Put, stands for; its File belongs to the caller. Without a Decode it returns
-// ErrNotTravelling, for a reference that leads nowhere ErrReference.
+// ErrNotTravelling, for a reference that leads nowhere ErrReference, and ErrGone for a
+// handle whose file did not arrive.
 func Get(ref []byte) (Handle, error) {
 	receiving.mu.Lock()
 	defer receiving.mu.Unlock()
@@ -54,6 +55,9 @@ func Get(ref []byte) (Handle, error) {
 		return Handle{}, ErrReference
 	}
 	h := receiving.table[i]
+	if h.gone {
+		return Handle{}, fmt.Errorf("%s: %w", h.Kind, ErrGone)
+	}
 	if h.File != nil {
 		f, err := Dup(h.File)
 		if err != nil {

@@ -11,4 +11,8 @@ var (
 	// ErrReference is returned for a reference that names no handle of the
 	// message it arrived in.
 	ErrReference = errors.New("reference to a handle that did not arrive")
+
+	// ErrGone is returned for a handle that its sender did not keep open until it
+	// arrived, because the sender has ended.
+	ErrGone = errors.New("shared object is gone: the process that sent it has ended")
 )

@@ -21,6 +21,7 @@ type Handle struct {
 	File *os.File
 
 	hooks Options
+	gone  bool // see Table.Gone
 }
 
 // Options are how the sender's side learns what becomes of a handle. Each hook
