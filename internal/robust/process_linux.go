@@ -131,17 +131,24 @@ func threadsGone(dir string) bool {
 			return false
 		}
 	}
-	s, err := readStat(dir + "/stat")
-	if err != nil {
-		return ended(err)
-	}
-	left := 0
-	for _, t := range tasks {
-		if _, err := readStat(dir + "/task/" + t.Name() + "/stat"); err == nil {
-			left++
+	// Threads that end between the two countings are counted again, or who has once
+	// been gone would not be gone a moment later.
+	for before := -1; ; {
+		s, err := readStat(dir + "/stat")
+		if err != nil {
+			return ended(err)
 		}
+		left := 0
+		for _, t := range tasks {
+			if _, err := readStat(dir + "/task/" + t.Name() + "/stat"); err == nil {
+				left++
+			}
+		}
+		if left == s.threads || s.threads == before {
+			return left == s.threads
+		}
+		before = s.threads
 	}
-	return left == s.threads
 }
 
 // ended says whether reading a file of /proc failed because its task is gone.
