@@ -22,6 +22,8 @@ var (
 		MaxArrayElements: math.MaxInt32,
 		MaxMapPairs:      math.MaxInt32,
 		MaxNestedLevels:  1024,
+		// A Go string may hold any bytes; Marshal writes them as they are.
+		UTF8: cbor.UTF8DecodeInvalid,
 	}.DecMode())
 )
 

@@ -33,6 +33,8 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, []any{int64(1), int64(-1), int64(255)}, trip(t, []any{uint8(1), int16(-1), uint64(255)}))
 	require.Equal(t, map[any]any{int64(7): "seven", "k": true}, trip(t, map[any]any{uint16(7): "seven", "k": true}))
 
+	require.Equal(t, "\xff\x00bytes", trip(t, "\xff\x00bytes"), "a string may hold any bytes")
+
 	long := make([]byte, 200_000)
 	wide := make([]int, 200_000)
 	require.Len(t, trip(t, wide), len(wide))
