@@ -210,7 +210,7 @@ func (c *Chan[T]) Stats() Stats {
 func (c *Chan[T]) String() string {
 	s := c.Stats()
 	if c.many != nil {
-		producers, consumers := c.many.pids()
+		producers, consumers := c.many.s.pids()
 		return fmt.Sprintf("Chan[%v](%q, %v, %d values, room for %d of each producer, %v, producers %v, consumers %v)",
 			reflect.TypeFor[T](), c.name, c.opts.Mode, s.Used, c.Cap(), c.opts.Strategy, producers, consumers)
 	}
@@ -251,12 +251,19 @@ const kindChan = "ringbuf.Chan"
 
 // MarshalBinary lets a Chan travel as an argument of package proc. Roles stay.
 func (c *Chan[T]) MarshalBinary() ([]byte, error) {
+	if c.file == nil { // it had not arrived here either
+		return nil, fmt.Errorf("send channel: %w", ErrClosed)
+	}
 	return handle.Put(handle.Handle{Kind: kindChan, Name: c.name, File: c.file}, handle.Options{})
 }
 
 // UnmarshalBinary opens a Chan that has travelled.
 func (c *Chan[T]) UnmarshalBinary(ref []byte) error {
 	h, err := arrived(ref, kindChan)
+	if isGone(err) {
+		c.vanish()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

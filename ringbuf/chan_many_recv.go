@@ -2,7 +2,6 @@ package ringbuf
 
 import (
 	"context"
-	"errors"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
@@ -13,10 +12,9 @@ import (
 type manyReceiver[T any] struct {
 	laneReceiver
 	turns
-	slots   [][]T       // of the lanes
-	batch   int         // how many values it tries to take at once
-	seen    []uint64    // tails of the lanes when who has the turn found nothing
-	arrived func() bool // something was published since, or the stream has ended
+	arrivals
+	slots [][]T // of the lanes
+	batch int   // how many values it tries to take at once
 }
 
 func (r *manyReceiver[T]) init(sh *shared, life context.Context, guarded bool) {
@@ -28,8 +26,7 @@ func (r *manyReceiver[T]) init(sh *shared, life context.Context, guarded bool) {
 	for i := range r.slots {
 		r.slots[i] = slotsOf[T](sh.bytes[sh.geo.at(i):], sh.geo.capacity)
 	}
-	r.seen = make([]uint64, len(sh.lanes))
-	r.arrived = r.hasArrived
+	r.arrivals.init(&r.laneReceiver)
 }
 
 // recvOne is Recv and TryRecv.
@@ -210,22 +207,7 @@ func (r *manyReceiver[T]) doze(ctx context.Context, w *patience, wait bool) erro
 		return ErrEmpty
 	}
 	r.seat.waits.StoreRelaxed(r.seat.waits.Load() + 1)
-	err := r.wait(ctx, &r.sleeper, w, 1, r.arrived, r.notify, r.producer(), r.gone)
-	r.roused(err)
-	if errors.Is(err, ErrTruncated) {
-		r.condemn(err)
-	}
-	return err
-}
-
-// roused ends a wait. Who does not go on to receive wakes another in its place.
-func (r *manyReceiver[T]) roused(err error) {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	r.waited(&r.nap)
-	if err != nil && r.nap.woken {
-		r.passOn()
-	}
+	return r.rest(ctx, w, &r.nap, lanePark{1, r.arrived, r.notify, r.producer(), r.gone})
 }
 
 // producer is one that lives, another one each time; nil if there is none.
@@ -240,28 +222,4 @@ func (r *manyReceiver[T]) producer() *robust.Presence {
 		}
 	}
 	return nil
-}
-
-// published says whether there may be something to receive. If not, arrived says from
-// now on whether there may be. It needs the turn.
-func (r *manyReceiver[T]) published() bool {
-	used := r.s.usedLanes()
-	for i := range used {
-		r.seen[i] = r.s.end(&used[i])
-		if used[i].head.Load() != r.seen[i] {
-			return true
-		}
-	}
-	return false
-}
-
-// hasArrived reads no line that other consumers write.
-func (r *manyReceiver[T]) hasArrived() bool {
-	used := r.s.usedLanes()
-	for i := range used {
-		if used[i].tail.Load() != r.seen[i] {
-			return true
-		}
-	}
-	return r.s.h.ended.Load() != 0
 }

@@ -2,7 +2,6 @@ package ringbuf
 
 import (
 	"context"
-	"errors"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/robust"
@@ -143,14 +142,7 @@ func (s *manySender[T]) resume(slots []T) error {
 func (s *manySender[T]) doze(ctx context.Context, w *patience) error {
 	friend := s.await()
 	s.l.waits.StoreRelaxed(s.l.waits.Load() + 1)
-	err := s.wait(ctx, &s.sleeper, w, forRoom, s.roomy, s.notify, friend, s.gone)
-	s.lock.Lock()
-	s.waited(&s.nap)
-	s.lock.Unlock()
-	if errors.Is(err, ErrTruncated) {
-		s.condemn(err)
-	}
-	return err
+	return s.rest(ctx, w, &s.nap, lanePark{forRoom, s.roomy, s.notify, friend, s.gone})
 }
 
 // await says what is waited for, and returns a consumer that lives, nil if none is
@@ -167,39 +159,5 @@ func (s *manySender[T]) await() *robust.Presence {
 
 // closeSend is Chan.CloseSend.
 func (s *manySender[T]) closeSend(ctx context.Context) error {
-	if s.guarded {
-		_, err := s.careful(func() (int, error) { return 0, s.endAll(ctx) })
-		return err
-	}
-	return s.endAll(ctx)
-}
-
-func (s *manySender[T]) endAll(ctx context.Context) error {
-	if done, err := s.end1(); done || err != nil {
-		return err
-	}
-	if err := s.queue(ctx, true); err != nil {
-		return err
-	}
-	defer s.finish()
-	if err := s.become(ctx, "producer", true, s.enrol); err != nil {
-		return err
-	}
-	_, err := s.end1()
-	return err
-}
-
-// end1 ends the stream, if this process is a producer.
-func (s *manySender[T]) end1() (done bool, err error) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	switch {
-	case s.closed.Load():
-		return false, ErrClosed
-	case s.broken != nil:
-		return false, s.broken
-	case s.joined:
-		s.s.endStream()
-	}
-	return s.joined, nil
+	return s.turns.endStream(ctx, s.s, s.enrol)
 }

@@ -133,7 +133,12 @@ func (c *Consumer) release() {
 func (c *Consumer) Recv(ctx context.Context, buf []byte) ([]byte, error) {
 	if !c.dash() || c.held != 0 || c.tail == c.head && !c.glance() {
 		if c.lane != nil && !c.guarded {
-			if b, ok := c.lane.dart(buf); ok {
+			rounds := 1
+			if c.strategy != Block && !c.parks { // another core may be about to publish
+				rounds = glances
+			}
+			if b, ok := c.lane.dart(buf, rounds); ok {
+				c.leave()
 				return b, nil
 			}
 		}

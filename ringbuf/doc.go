@@ -4,7 +4,8 @@
 // A Ring has one producer and one consumer at a time (SPSC), which is the fastest,
 // or many of either (Options.Mode: MPSC, SPMC, MPMC). Messages are written and read
 // in place; what is larger than the ring gets memory of its own. A Chan is the same
-// for values of one type without pointers. Select waits for several of them at once,
+// for values of one type without pointers. A Queue is a ring for many that any number of
+// goroutines of a process may use, without taking roles first. Select waits for several of them at once,
 // PollFile gives a consumer a descriptor for programs that live in epoll. Serve and
 // Dial connect clients with the processes that answer them.
 //
@@ -32,8 +33,8 @@
 // A Producer and a Consumer are each for one goroutine at a time; Close may be
 // called from any, unblocks a call that waits, and returns when that call has.
 // A Ring may be used from any goroutine. Where there may be many ends, each
-// goroutine makes one of its own; a Chan with many ends may be used from any number
-// of goroutines.
+// goroutine makes one of its own; a Chan with many ends, or a Queue, may be used from any
+// number of goroutines.
 //
 // # Cost
 //

@@ -137,12 +137,8 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 }
 
 // dart receives the next message of the lane at hand, if it is in a record and
-// nothing is in the way: the common case. It ends the call that dash has begun.
-func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
-	rounds := 1
-	if c.strategy != Block && !c.parks { // another core may be about to publish
-		rounds = glances
-	}
+// nothing is in the way: the common case. It looks for a lane in so many rounds.
+func (c *laneConsumer) dart(buf []byte, rounds int) ([]byte, bool) {
 	if c.detour.Load() != special || c.out || c.s.opts.Redeliver || !c.face(rounds) {
 		return buf, false
 	}
@@ -168,7 +164,6 @@ func (c *laneConsumer) dart(buf []byte) ([]byte, bool) {
 	}
 	c.again = false
 	c.received(1, n)
-	c.leave()
 	return buf, true
 }
 
@@ -255,6 +250,13 @@ func (c *laneConsumer) dropHeld() {
 // recv is Consumer.Recv.
 func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	c.enter()
+	buf, err := c.get(ctx, buf, wait)
+	c.leave()
+	return buf, err
+}
+
+// get is recv in a call that has begun.
+func (c *laneConsumer) get(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	buf, found, err := c.receive(ctx, buf, wait)
 	switch found {
 	case inExtent:
@@ -263,7 +265,6 @@ func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte,
 	case nothing:
 		buf = buf[:0]
 	}
-	c.leave()
 	return buf, err
 }
 

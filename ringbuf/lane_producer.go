@@ -212,8 +212,8 @@ func (p *laneProducer) finish(from, n uint64) {
 	crashpoint.Hit("lane.written")
 }
 
-// dart is send in the common case, a small message for which there is room and nothing
-// in the way, and says whether it was that. It ends the call that dash has begun.
+// dart is put in the common case, a small message for which there is room and nothing
+// in the way, and says whether it was that.
 func (p *laneProducer) dart(b []byte) (done bool, err error) {
 	n := uint64(len(b))
 	at, need := p.tail&(p.size-1), recordSize(n)
@@ -224,9 +224,7 @@ func (p *laneProducer) dart(b []byte) (done bool, err error) {
 	wordAt(r).StoreRelaxed(kindInline | n)
 	mem.Copy(r[recordHeader:], b)
 	crashpoint.Hit("lane.copied")
-	err = p.publish(p.tail+need, 1, n)
-	p.leave()
-	return true, err
+	return true, p.publish(p.tail+need, 1, n)
 }
 
 // send is Producer.Send.
@@ -235,14 +233,28 @@ func (p *laneProducer) send(ctx context.Context, b []byte, wait bool) error {
 		p.leave()
 		return ErrClosed
 	}
+	err := p.put(ctx, b, wait)
+	p.leave()
+	return err
+}
+
+// put is send in a call that has begun.
+func (p *laneProducer) put(ctx context.Context, b []byte, wait bool) error {
 	p.drop()
 	room, from, to, err := p.find(ctx, uint64(len(b)), wait)
-	if err == nil {
-		mem.Copy(room, b)
-		p.finish(from, uint64(len(b)))
-		err = p.publish(to, 1, uint64(len(b)))
+	if err != nil {
+		return err
 	}
-	p.leave()
+	mem.Copy(room, b)
+	p.finish(from, uint64(len(b)))
+	return p.publish(to, 1, uint64(len(b)))
+}
+
+// probe is put without a message: nil if one of n bytes could be sent now.
+func (p *laneProducer) probe(ctx context.Context, n uint64, wait bool) error {
+	p.drop()
+	_, _, _, err := p.find(ctx, n, wait)
+	p.ext.abort()
 	return err
 }
 

@@ -23,8 +23,9 @@ type watched interface {
 	passOn()
 }
 
-// pairWatch is the receiving end of two. In receiver.want is where the end stood when
-// it found nothing.
+// pairWatch is the receiving end of two. In receiver.want is where the end stood when it
+// last found nothing. It may have come further since: then the descriptor is readable for
+// nothing, once. (Its head belongs to whoever receives at the moment.)
 type pairWatch struct {
 	r    *receiver
 	seen mem.Uint64 // the peer, packed
@@ -32,7 +33,6 @@ type pairWatch struct {
 }
 
 func newPairWatch(r *receiver) *pairWatch {
-	r.want.Store(r.head)
 	w := &pairWatch{r: r}
 	w.gone = w.hasGone
 	return w

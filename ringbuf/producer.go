@@ -50,6 +50,7 @@ func (p *Producer) Send(ctx context.Context, b []byte) error {
 	if !p.dash() || n > p.max || !p.fits(recordSize(n)) {
 		if p.lane != nil && !p.guarded {
 			if done, err := p.lane.dart(b); done {
+				p.leave()
 				return err
 			}
 		}

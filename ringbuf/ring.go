@@ -357,12 +357,19 @@ func Unlink(name string) error { return shmfile.Unlink(name) }
 // MarshalBinary lets a Ring travel as an argument of package proc. The
 // receiver has the ring open, without a role.
 func (r *Ring) MarshalBinary() ([]byte, error) {
+	if r.file == nil { // it had not arrived here either
+		return nil, fmt.Errorf("send ring: %w", ErrClosed)
+	}
 	return handle.Put(handle.Handle{Kind: kindRing, Name: r.name, File: r.file}, handle.Options{})
 }
 
 // UnmarshalBinary opens a Ring that has travelled.
 func (r *Ring) UnmarshalBinary(ref []byte) error {
 	h, err := arrived(ref, kindRing)
+	if isGone(err) {
+		r.vanish()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type selectable interface {
 	// has done nothing.
 	attempt(ctx context.Context, c Case) error
 	// sleeper returns how to wait for a case that would have to.
-	sleeper(v verb) sleeper
+	sleeper(c Case) sleeper
 }
 
 // Select performs one of the cases and returns its index. If none is ready it waits

@@ -29,7 +29,7 @@ func (c *Consumer) attempt(ctx context.Context, k Case) (err error) {
 	return err
 }
 
-func (c *Consumer) sleeper(verb) sleeper {
+func (c *Consumer) sleeper(Case) sleeper {
 	if c.lane != nil {
 		return &laneSleeper{e: &c.end, n: &c.lane.nap}
 	}
@@ -48,7 +48,7 @@ func (p *Producer) attempt(ctx context.Context, k Case) error {
 	return err
 }
 
-func (p *Producer) sleeper(verb) sleeper {
+func (p *Producer) sleeper(Case) sleeper {
 	if p.lane != nil {
 		return &laneSleeper{e: &p.end, n: &p.lane.nap}
 	}

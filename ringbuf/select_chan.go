@@ -69,15 +69,15 @@ func (c *Chan[T]) attemptRecv(ctx context.Context, to *T) error {
 	return err
 }
 
-func (c *Chan[T]) sleeper(v verb) sleeper {
+func (c *Chan[T]) sleeper(k Case) sleeper {
 	switch {
-	case c.many != nil && v == toSend:
+	case c.many != nil && k.verb == toSend:
 		s := &c.many.send
 		return &turnSleeper{t: &s.turns, n: &s.nap, park: func() error { return s.doze(context.Background(), &patience{}) }}
 	case c.many != nil:
 		r := &c.many.recv
 		return &turnSleeper{t: &r.turns, n: &r.nap, park: func() error { return r.doze(context.Background(), &patience{}, true) }}
-	case v == toSend:
+	case k.verb == toSend:
 		return &pairSleeper{e: &c.send.exclusive}
 	}
 	return &pairSleeper{e: &c.recv.exclusive}

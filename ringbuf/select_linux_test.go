@@ -88,6 +88,34 @@ func selectChan(t testing.TB, o Options) *selectQueue {
 	}
 }
 
+// selectManyQueue is a Queue of few messages.
+func selectManyQueue(t testing.TB, o Options) *selectQueue {
+	o.Capacity = minCapacity
+	qu := queue(t, &o)
+	pad := make([]byte, 10000)
+	message := func(n uint64) []byte { return append(selectBytes(n), pad...) }
+	return &selectQueue{
+		name: fmt.Sprintf("queue %v redeliver=%v", o.Mode, o.Redeliver), file: qu.File(),
+		put: func(n uint64) error { return qu.TrySend(message(n)) },
+		get: func() (uint64, error) {
+			b, err := qu.TryRecv(nil)
+			if err != nil {
+				return 0, err
+			}
+			return selectNumber(b), nil
+		},
+		send: func(n uint64) Case { return qu.CaseSend(message(n)) },
+		recv: func() (Case, func() uint64) {
+			b := new([]byte)
+			return qu.CaseRecv(b), func() uint64 { return selectNumber(*b) }
+		},
+		end:  func(ctx context.Context) { require.NoError(t, qu.CloseSend(ctx)) },
+		shut: func(bool) { qu.Close() },
+		poll: qu.PollFile,
+		wait: func(ctx context.Context) error { _, err := qu.Recv(ctx, nil); return err },
+	}
+}
+
 // selectQueues are one of each kind.
 func selectQueues(t testing.TB, s Strategy, death PeerDeath) []*selectQueue {
 	o := func(m Mode) Options { return Options{Mode: m, Strategy: s, OnPeerDeath: death} }
@@ -96,6 +124,7 @@ func selectQueues(t testing.TB, s Strategy, death PeerDeath) []*selectQueue {
 	return []*selectQueue{
 		selectRing(t, o(SPSC)), selectRing(t, o(MPMC)), selectRing(t, again), selectRing(t, o(MPSC)),
 		selectChan(t, o(SPSC)), selectChan(t, o(MPMC)),
+		selectManyQueue(t, o(MPMC)), selectManyQueue(t, again),
 	}
 }
 

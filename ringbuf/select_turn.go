@@ -51,10 +51,16 @@ func (s *turnSleeper) hold(b *bell) bool {
 		s.lane.e = nil
 		return false
 	}
-	s.t.own.parks = true
+	s.t.parks(true)
 	err = s.park()
-	s.t.own.parks = false
+	s.t.parks(false)
 	return err == errParked
+}
+
+func (t *turns) parks(yes bool) {
+	t.lock.Lock()
+	t.own.parks = yes
+	t.lock.Unlock()
 }
 
 func (s *turnSleeper) drop() {
@@ -62,8 +68,8 @@ func (s *turnSleeper) drop() {
 	case s.bell != nil:
 		s.t.unlisten(s.bell)
 	case s.lane.e != nil:
-		s.t.own.parks = false // after a fault
 		s.t.lock.Lock()
+		s.t.own.parks = false // after a fault
 		s.n.woken = s.n.woken || s.t.sleeper.woken
 		s.t.sleeper.woken = false
 		s.t.lock.Unlock()

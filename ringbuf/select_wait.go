@@ -36,7 +36,7 @@ func newSelection(cases []Case) *selection {
 		if c.on == nil {
 			continue
 		}
-		e, sl := c.on.side(c.verb), c.on.sleeper(c.verb)
+		e, sl := c.on.side(c.verb), c.on.sleeper(c)
 		s.ends, s.sleepers = append(s.ends, e), append(s.sleepers, sl)
 		s.guarded = s.guarded || e.guarded
 		_, shared := sl.(*turnSleeper)

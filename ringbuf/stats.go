@@ -142,6 +142,24 @@ func (s *shared) ends(unit uint64) (ends []EndStats) {
 	return ends
 }
 
+// pids are the processes that take part.
+func (s *shared) pids() (producers, consumers []int) {
+	_ = guard(func() error {
+		for i := range s.usedLanes() {
+			if pid := s.lanes[i].PID(); pid != 0 {
+				producers = append(producers, pid)
+			}
+		}
+		for x := range s.usedSeats() {
+			if pid := s.seats[x].PID(); pid != 0 {
+				consumers = append(consumers, pid)
+			}
+		}
+		return nil
+	})
+	return producers, consumers
+}
+
 // fullest is how much the producer with the fullest room has in it.
 func (s *shared) fullest() (most int) {
 	_ = guard(func() error {

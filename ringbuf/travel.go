@@ -91,6 +91,10 @@ func (p *Producer) MarshalBinary() ([]byte, error) { return p.ring.entrust(&p.en
 // with the Producer.
 func (p *Producer) UnmarshalBinary(ref []byte) error {
 	r, trust, place, err := entrusted(ref, kindProducer)
+	if isGone(err) {
+		p.vanish()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +116,10 @@ func (c *Consumer) MarshalBinary() ([]byte, error) { return c.ring.entrust(&c.en
 // with the Consumer.
 func (c *Consumer) UnmarshalBinary(ref []byte) error {
 	r, trust, place, err := entrusted(ref, kindConsumer)
+	if isGone(err) {
+		c.vanish()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

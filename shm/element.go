@@ -75,6 +75,9 @@ func (a *Array[T]) Update(ctx context.Context, i int, f func(*T) error) error {
 }
 
 func (a *Array[T]) check(i int) error {
+	if a.m == nil { // it has not arrived
+		return fmt.Errorf("%s: %w", a, ErrClosed)
+	}
 	if uint(i) >= uint(len(a.elements)) {
 		return fmt.Errorf("%s: index %d of %d: %w", a, i, len(a.elements), ErrRange)
 	}

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -46,13 +47,18 @@ func (a *attachment) receive(kind string, ref []byte) (name string, f *os.File, 
 	return h.Name, h.File, nil
 }
 
-// receiveShape receives an object of a shape.
-func (a *attachment) receiveShape(s shape, ref []byte) (n int, err error) {
+// receiveShape receives an object of a shape. If that is gone, because its sender has
+// ended, a stays closed; whoever decodes the message is told by handle.Decode.
+func (a *attachment) receiveShape(s shape, ref []byte) (n int, ok bool, err error) {
 	name, f, err := a.receive(s.kind.String(), ref)
-	if err != nil {
-		return 0, err
+	if errors.Is(err, handle.ErrGone) {
+		return 0, false, nil
 	}
-	return a.identify(name, f, s)
+	if err != nil {
+		return 0, false, err
+	}
+	n, err = a.identify(name, f, s)
+	return n, err == nil, err
 }
 
 // MarshalBinary is called when the segment is an argument of another process,
@@ -62,6 +68,9 @@ func (s *Segment) MarshalBinary() ([]byte, error) { return s.send() }
 // UnmarshalBinary attaches a new Segment to the one that arrived.
 func (s *Segment) UnmarshalBinary(ref []byte) error {
 	name, f, err := s.receive("segment", ref)
+	if errors.Is(err, handle.ErrGone) {
+		return nil // closed: whoever decodes is told
+	}
 	if err != nil {
 		return err
 	}
@@ -74,7 +83,7 @@ func (o *Object[T]) MarshalBinary() ([]byte, error) { return o.send() }
 
 // UnmarshalBinary attaches a new Object to the one that arrived.
 func (o *Object[T]) UnmarshalBinary(ref []byte) error {
-	_, err := o.receiveShape(objectShape[T](), ref)
+	_, _, err := o.receiveShape(objectShape[T](), ref)
 	return err
 }
 
@@ -84,11 +93,11 @@ func (v *Value[T]) MarshalBinary() ([]byte, error) { return v.send() }
 
 // UnmarshalBinary attaches a new Value to the one that arrived.
 func (v *Value[T]) UnmarshalBinary(ref []byte) error {
-	if _, err := v.receiveShape(valueShape[T](), ref); err != nil {
-		return err
+	_, ok, err := v.receiveShape(valueShape[T](), ref)
+	if ok {
+		v.place()
 	}
-	v.place()
-	return nil
+	return err
 }
 
 // MarshalBinary is called when the array is an argument of another process,
@@ -97,10 +106,9 @@ func (a *Array[T]) MarshalBinary() ([]byte, error) { return a.send() }
 
 // UnmarshalBinary attaches a new Array to the one that arrived.
 func (a *Array[T]) UnmarshalBinary(ref []byte) error {
-	n, err := a.receiveShape(arrayShape[T](0), ref)
-	if err != nil {
-		return err
+	n, ok, err := a.receiveShape(arrayShape[T](0), ref)
+	if ok {
+		a.place(n)
 	}
-	a.place(n)
-	return nil
+	return err
 }

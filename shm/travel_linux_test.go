@@ -168,3 +168,70 @@ func TestBadLuggage(t *testing.T) {
 	_, err = l.Segment.MarshalBinary()
 	require.ErrorIs(t, err, shm.ErrNotTravelling, "through another codec")
 }
+
+// What has lost its descriptor, because the sender has ended, arrives closed.
+func TestGoneIsClosed(t *testing.T) {
+	l := pack(t, func() string { return "" })
+	data, hs, err := handle.Encode(func() ([]byte, error) { return cbor.Marshal(l) })
+	require.NoError(t, err)
+	table, _ := handle.NewTable(hs)
+	var got luggage
+	err = handle.Decode(data, table.Gone(), func(b []byte) error { return cbor.Unmarshal(b, &got) })
+	require.ErrorIs(t, err, handle.ErrGone)
+
+	closed := func(err error) {
+		t.Helper()
+		require.ErrorIs(t, err, shm.ErrClosed)
+	}
+	s, o, v, a := got.Segment, got.Object, got.Value, got.Array
+	for _, any := range []interface {
+		Name() string
+		File() *os.File
+		Unlink() error
+		Close() error
+		encoding.BinaryMarshaler
+	}{s, o, v, a} {
+		require.Empty(t, any.Name())
+		require.Nil(t, any.File())
+		require.NoError(t, any.Unlink())
+		require.NoError(t, any.Close())
+		_, err := any.MarshalBinary()
+		closed(err)
+	}
+	require.Equal(t, "closed shared memory", s.String())
+	require.Empty(t, s.Bytes())
+	require.Zero(t, s.Size())
+	closed(s.Sync())
+	closed(s.Mlock())
+	closed(s.Prefault())
+	_, err = s.MarshalText()
+	closed(err)
+	_, err = shm.View[int64](s, 0)
+	closed(err)
+	_, err = shm.ViewSlice[int64](s, 0, 1)
+	closed(err)
+
+	require.Nil(t, o.Ptr())
+
+	_, err = v.Load()
+	closed(err)
+	closed(v.Store(block{}))
+	closed(v.Update(t.Context(), func(*block) error { return nil }))
+
+	require.Zero(t, a.Len())
+	require.Empty(t, a.Slice())
+	for range a.All() {
+		t.Fatal("it has no elements")
+	}
+	_, err = a.At(0)
+	closed(err)
+	closed(a.Set(0, point{}))
+	_, err = a.Swap(0, point{})
+	closed(err)
+	closed(a.Update(t.Context(), 0, func(*point) error { return nil }))
+	_, err = a.CopyTo(make([]point, 1))
+	closed(err)
+	closed(a.Lock())
+	closed(a.LockContext(t.Context()))
+	closed(a.LockRepair(t.Context(), func([]point) error { return nil }))
+}

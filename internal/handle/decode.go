@@ -9,13 +9,17 @@ import (
 // receiving is the table of the Decode under way. Its table is nil between two.
 var receiving struct {
 	turn  sync.Mutex // held by Decode from start to end
-	mu    sync.Mutex // guards table, which strangers' Gets look at too
+	mu    sync.Mutex // guards the rest, which strangers' Gets look at too
 	table []Handle
+	gone  bool // somebody has asked for what is gone
 }
 
 // Decode runs unmarshal, which calls Get once for each reference it meets in
 // data. It takes over the files of hs and closes them before it returns; each
 // Get hands out a duplicate. Several handles may share a file.
+//
+// The public types arrive closed when Get returns ErrGone, and so all of a message
+// is decoded. If there was such a handle in it, Decode returns ErrGone in the end.
 func Decode(data []byte, hs []Handle, unmarshal func([]byte) error) error {
 	receiving.turn.Lock()
 	defer receiving.turn.Unlock()
@@ -31,13 +35,25 @@ func Decode(data []byte, hs []Handle, unmarshal func([]byte) error) error {
 			}
 		}
 	}()
-	return unmarshal(data)
+	if err := unmarshal(data); err != nil {
+		return err
+	}
+	if someGone() {
+		return ErrGone
+	}
+	return nil
 }
 
 func setReceiving(table []Handle) {
 	receiving.mu.Lock()
-	receiving.table = table
+	receiving.table, receiving.gone = table, false
 	receiving.mu.Unlock()
+}
+
+func someGone() bool {
+	receiving.mu.Lock()
+	defer receiving.mu.Unlock()
+	return receiving.gone
 }
 
 // Get is called by UnmarshalBinary. It returns the handle that ref, made by
@@ -56,6 +72,7 @@ func Get(ref []byte) (Handle, error) {
 	}
 	h := receiving.table[i]
 	if h.gone {
+		receiving.gone = true
 		return Handle{}, fmt.Errorf("%s: %w", h.Kind, ErrGone)
 	}
 	if h.File != nil {

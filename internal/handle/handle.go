@@ -29,15 +29,15 @@ type Handle struct {
 // Failed alone.
 type Options struct {
 	// Sent is called once the handle has been given to the process pid, which
-	// may be gone already. A role that moves with the handle belongs to that
+	// may be gone already; 0 is whoever gets it out of a queue. A role that moves with the handle belongs to that
 	// process from now on.
 	Sent func(pid int)
 	// Failed is called instead when the handle will never arrive: the role
 	// stays with the sender.
 	Failed func()
-	// Exited is called after Sent, once the receiver, a child of this process,
-	// has ended and the kernel has let go of all it had. A role that the child
-	// never attached falls vacant now.
+	// Exited is called after Sent, once the receiver has taken over what it wanted of
+	// the message, or has ended and the kernel has let go of all it had. A role that
+	// it never attached falls vacant now.
 	Exited func()
 }
 
@@ -61,6 +61,9 @@ func (h Handle) Exited() {
 		h.hooks.Exited()
 	}
 }
+
+// Watches reports whether anybody on the sender's side waits for Exited.
+func (h Handle) Watches() bool { return h.hooks.Exited != nil }
 
 // same reports whether two handles lead to the same object.
 func (h Handle) same(o Handle) bool {

@@ -187,6 +187,51 @@ func TestFilesAreClosedByDecode(t *testing.T) {
 	require.ErrorIs(t, f.Close(), os.ErrClosed)
 }
 
+// closable is a shared object that arrives closed when it is gone.
+type closable struct {
+	thing
+	closed bool
+}
+
+func (c *closable) UnmarshalBinary(ref []byte) error {
+	err := c.thing.UnmarshalBinary(ref)
+	if errors.Is(err, handle.ErrGone) {
+		c.closed = true
+		return nil
+	}
+	return err
+}
+
+// What is gone does not keep the rest of a message from arriving.
+func TestGone(t *testing.T) {
+	type letter struct {
+		Text string
+		A, B *closable
+	}
+	a, b := &closable{thing: thing{file: file(t, "a")}}, &closable{thing: thing{name: "named only"}}
+	data, hs, err := encode(letter{"text", a, b})
+	require.NoError(t, err)
+	table, files := handle.NewTable(hs)
+	require.Len(t, files, 1)
+
+	var got letter
+	require.Equal(t, handle.ErrGone, decode(data, table.Gone(), &got))
+	require.Equal(t, "text", got.Text)
+	require.True(t, got.A.closed)
+	require.False(t, got.B.closed, "it had no file to lose")
+	require.Equal(t, "named only", got.B.name)
+
+	var strict message
+	data, hs, err = encode(message{A: &a.thing, Count: 7})
+	require.NoError(t, err)
+	table, _ = handle.NewTable(hs)
+	require.ErrorIs(t, decode(data, table.Gone(), &strict), handle.ErrGone)
+
+	data, _, err = encode(b)
+	require.NoError(t, err)
+	require.NoError(t, decode(data, []handle.Handle{{Kind: "thing"}}, new(closable)), "the next message is whole")
+}
+
 func TestManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
