@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/shmkit/shmkit/internal/codec"
@@ -20,6 +21,8 @@ type bootstrap struct {
 	Daemon     bool
 	ParentPID  int
 	ParentName string
+	AuthKey    []byte
+	LogLevel   slog.Level
 	Handles    handle.Table
 }
 
@@ -31,15 +34,17 @@ func newBootstrap(fn string, arg []byte, o *Options) bootstrap {
 		Arg:        arg,
 		Name:       o.Name,
 		Path:       path,
-		Daemon:     me.daemon,
+		Daemon:     o.Daemon,
 		ParentPID:  me.pid,
 		ParentName: me.name,
+		AuthKey:    o.AuthKey,
+		LogLevel:   logLevel(),
 	}
 	if m.Name == "" {
 		m.Name = fn + "-" + path
 	}
-	if o.Daemon != nil {
-		m.Daemon = *o.Daemon
+	if m.AuthKey == nil {
+		m.AuthKey = me.AuthKey()
 	}
 	return m
 }

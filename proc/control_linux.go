@@ -38,13 +38,11 @@ func (c control) introduce(ctx context.Context, p *Process, m bootstrap) error {
 		}
 	}
 	// The connection has ended, or somebody woke us.
-	select {
-	case <-p.done:
+	if p.end.over() {
 		return noAck(p)
-	default:
 	}
 	select {
-	case <-p.done:
+	case <-p.end.done:
 		return noAck(p)
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w before the child came to Main", ErrNoMain, ctx.Err())
@@ -55,8 +53,8 @@ func (c control) introduce(ctx context.Context, p *Process, m bootstrap) error {
 func noAck(p *Process) error {
 	err := p.status()
 	var exit *ExitError
-	if errors.As(err, &exit) && exit.Signal != 0 {
-		return err // not its own doing
+	if errors.As(err, &exit) && (exit.Signal != 0 || exit.Cause != nil) {
+		return err // killed, or Main has run, and has panicked
 	}
 	if err == nil {
 		return fmt.Errorf("%w: the child exited with code 0", ErrNoMain)

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"sync"
@@ -22,7 +23,8 @@ func Current() *Process {
 		pid:  os.Getpid(),
 		name: "main",
 		self: true,
-		done: make(chan struct{}),
+		end:  newEnding(),
+		key:  newAuthKey(),
 	})
 	return self.Load()
 }
@@ -44,7 +46,9 @@ func nextPath(p *Process) string {
 type ParentProcess struct {
 	pid  int
 	name string
-	done func() <-chan struct{}
+	end  *ending
+
+	watch sync.Once
 }
 
 // parent is set by Main in a child.
@@ -55,18 +59,16 @@ var parent *ParentProcess
 func Parent() *ParentProcess { return parent }
 
 func newParent(pid int, name string) *ParentProcess {
-	return &ParentProcess{
-		pid:  pid,
-		name: name,
-		done: sync.OnceValue(func() <-chan struct{} {
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				awaitParent(pid)
-			}()
-			return done
-		}),
+	return &ParentProcess{pid: pid, name: name, end: newEnding()}
+}
+
+// String returns, for example, "process main (pid 11, running)".
+func (p *ParentProcess) String() string {
+	state := "running"
+	if !p.Alive() {
+		state = "ended"
 	}
+	return fmt.Sprintf("process %s (pid %d, %s)", p.name, p.pid, state)
 }
 
 // PID returns the parent's process id, also after it has ended.
@@ -83,7 +85,15 @@ func (p *ParentProcess) Alive() bool {
 
 // Done returns a channel that is closed when the parent has ended. Watching
 // starts with the first call and takes one descriptor and no thread.
-func (p *ParentProcess) Done() <-chan struct{} { return p.done() }
+func (p *ParentProcess) Done() <-chan struct{} {
+	p.watch.Do(func() {
+		go func() {
+			awaitParent(p.pid)
+			p.end.come()
+		}()
+	})
+	return p.end.done
+}
 
 // Wait waits until the parent has ended; it returns the ctx's error when that
 // is done first.

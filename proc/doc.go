@@ -27,15 +27,24 @@
 // Its argument, copied, in which shared objects lead to the same memory; this
 // process's environment and working directory, or those of [Options]; standard
 // output and error; no standard input; and no other descriptor that Go opened.
-// Its os.Args is the program's name alone. It belongs to the same process group,
-// so Ctrl-C on a terminal interrupts it too.
+// Its os.Args is the program's name alone. Its slog.Default writes the levels that
+// this process's does. It belongs to the same process group, so Ctrl-C on a
+// terminal interrupts it too.
+//
+// [Command] starts other programs as children, in any language, and passes them
+// shared objects.
 //
 // # When processes die
 //
 // The parent learns of a child's end, whatever its cause, as soon as the kernel
 // reports it: [Process.Done] closes, and roles that the child held fall vacant.
+// [Process.Wait] returns an [ExitError] for every end but a good one: with code 1
+// and a [ChildError] when the function returned an error, 2 and a [PanicError] for
+// a panic, the code modulo 256 of os.Exit and [Exit], and the negative number of a
+// signal that killed it.
+//
 // A parent that ends, even by SIGKILL, takes its daemons with it; other children
-// go on and may ask [Parent]. The kernel can be trusted with that: there is no
+// go on and may ask [Parent]. Daemons may not have children. The kernel can be trusted with that: there is no
 // heartbeat, and a stopped process is alive.
 //
 // # Trust

@@ -22,7 +22,15 @@ var (
 	// function or an object that stays in its process, or the child could not
 	// make its own copy of it.
 	ErrArgument = errors.New("argument cannot travel")
+
+	// ErrDaemon means that this process is a daemon, which may not have
+	// children: they would be left behind when its parent takes it along.
+	ErrDaemon = errors.New("daemons may not have children")
 )
+
+// ErrNotPassed is returned by Passed when the parent has passed nothing under the
+// key, or it was picked up already.
+var ErrNotPassed = errors.New("nothing was passed under this key")
 
 // Returned by the methods of a Process.
 var (
@@ -50,11 +58,21 @@ type ExitError struct {
 	Code int
 	// Signal is the signal that killed the process, 0 for none.
 	Signal syscall.Signal
+	// Cause is what ended a function that this package ran: a *PanicError, a
+	// *ChildError, or nil if the process said nothing.
+	Cause error
 }
 
 func (e *ExitError) Error() string {
+	text := fmt.Sprintf("process %s (pid %d) exited with code %d", e.Name, e.PID, e.Code)
 	if e.Signal != 0 {
-		return fmt.Sprintf("process %s (pid %d) was killed by signal %d (%v)", e.Name, e.PID, int(e.Signal), e.Signal)
+		text = fmt.Sprintf("process %s (pid %d) was killed by signal %d (%v)", e.Name, e.PID, int(e.Signal), e.Signal)
 	}
-	return fmt.Sprintf("process %s (pid %d) exited with code %d", e.Name, e.PID, e.Code)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
 }
+
+// Unwrap returns the Cause.
+func (e *ExitError) Unwrap() error { return e.Cause }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/shmkit/shmkit/proc"
+	"github.com/shmkit/shmkit/shm"
 )
 
 var greet = proc.Register("greet", func(ctx context.Context, name string) error {
@@ -102,6 +104,68 @@ func ExampleExitError() {
 	// Output: killed, code -9
 }
 
+var divide = proc.Register("divide", func(ctx context.Context, by int) error {
+	if by < 0 {
+		return errors.New("not below zero")
+	}
+	fmt.Println(100 / by)
+	return nil
+})
+
+// What a child panicked with, in whatever goroutine, is the cause of Wait's error.
+func ExamplePanicError() {
+	ctx := context.Background()
+	p, err := divide.Start(ctx, 0, &proc.Options{Stderr: devNull}) // where the trace goes too
+	if err != nil {
+		log.Fatal(err)
+	}
+	var cause *proc.PanicError
+	if errors.As(p.Wait(ctx), &cause) {
+		fmt.Println(strings.Split(cause.Value, "\n")[0])
+		fmt.Println(strings.HasPrefix(cause.Stack, "goroutine 1 [running]:"))
+	}
+	// Output:
+	// runtime error: integer divide by zero
+	// true
+}
+
+// The text of the error that a child's function returned is the cause, too.
+func ExampleChildError() {
+	ctx := context.Background()
+	p, err := divide.Start(ctx, -1, &proc.Options{Name: "divide", Stderr: devNull})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var cause *proc.ChildError
+	if errors.As(p.Wait(ctx), &cause) {
+		fmt.Println(cause.Text)
+	}
+	// Output: not below zero
+}
+
+var devNull, _ = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+
+// A worker that is not a Go program, on memory that both share.
+func ExampleCmd() {
+	ctx := context.Background()
+	shared, err := shm.Create("", 4096, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer shared.Close()
+	worker := proc.Command("sh", "-c", `echo "$SHMKIT_DATA"; printf hello >&3`)
+	worker.Name = "worker"
+	worker.Pass("data", shared)
+	p, err := worker.Start(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Wait(ctx), string(shared.Bytes()[:5]))
+	// Output:
+	// fd=3;kind=shm.segment;size=4096
+	// <nil> hello
+}
+
 // counter is a service with state of its own.
 type counter struct{ From, To int }
 
@@ -137,7 +201,7 @@ var family = proc.Register("family", func(ctx context.Context, _ struct{}) error
 
 func ExampleParentProcess() {
 	ctx := context.Background()
-	p, err := family.Start(ctx, struct{}{}, &proc.Options{Name: "child", Daemon: new(true)})
+	p, err := family.Start(ctx, struct{}{}, &proc.Options{Name: "child", Daemon: true})
 	if err != nil {
 		log.Fatal(err)
 	}

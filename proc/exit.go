@@ -75,8 +75,9 @@ var exiting sync.Mutex
 
 // Exit ends this process in order: it calls the functions of AtExit with
 // priority 0 and above, sends SIGTERM to the children that are daemons, waits
-// for those that are not, calls the remaining functions, and exits with the
-// code. A second call, from another goroutine, blocks until the first is through.
+// for those that are not, calls the remaining functions, closes the ends of
+// pipes, and exits with the code. A second call, from another goroutine, blocks
+// until the first is through.
 //
 // A child ends so by itself when its function returns. A program whose own main
 // returns just ends: its daemons are killed, its other children go on.
@@ -94,5 +95,6 @@ func Exit(code int) {
 		}
 	}
 	runExits(-int(^uint(0)>>1) - 1)
+	openConns.close()
 	os.Exit(code)
 }

@@ -45,15 +45,16 @@ func TestExitCodes(t *testing.T) {
 		start func(*testing.T, *proc.Options) *proc.Process
 		code  int
 		out   string
+		cause string
 	}{
-		"P29 nil":           {starter(refuse, "ok"), 0, `^$`},
-		"P29 error":         {starter(fail, "out of luck"), 1, `^process fail-\d+: out of luck\n$`},
-		"P29 os.Exit":       {starter(exit, 8), 8, `^$`},
-		"P29 os.Exit 0":     {starter(exit, 0), 0, `^$`},
-		"P29 os.Exit large": {starter(exit, 300), 44, `^$`},
-		"P29 Exit":          {starter(exitInOrder, 3), 3, `^exit function\n$`},
-		"P28 panic":         {starter(doPanic, "at the disco"), 2, `(?s)panic: at the disco.*exit_linux_test.go:`},
-		"Goexit":            {starter(goexit, struct{}{}), 1, `^process goexit-\d+: function called runtime.Goexit\n$`},
+		"P29 nil":           {starter(refuse, "ok"), 0, `^$`, ""},
+		"P29 error":         {starter(fail, "out of luck"), 1, `^process fail-\d+: out of luck\n$`, "out of luck"},
+		"P29 os.Exit":       {starter(exit, 8), 8, `^$`, ""},
+		"P29 os.Exit 0":     {starter(exit, 0), 0, `^$`, ""},
+		"P29 os.Exit large": {starter(exit, 300), 44, `^$`, ""},
+		"P29 Exit":          {starter(exitInOrder, 3), 3, `^exit function\n$`, ""},
+		"P28 panic":         {starter(doPanic, "at the disco"), 2, `(?s)panic: at the disco\n\ngoroutine.*exit_linux_test.go:`, "panic: at the disco"},
+		"Goexit":            {starter(goexit, struct{}{}), 1, `^process goexit-\d+: function called runtime.Goexit\n$`, "function called runtime.Goexit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := newOutput(t)
@@ -65,8 +66,15 @@ func TestExitCodes(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.Equal(t, &proc.ExitError{Name: p.Name(), PID: p.PID(), Code: c.code}, err)
-			require.EqualError(t, err, fmt.Sprintf("process %s (pid %d) exited with code %d", p.Name(), p.PID(), c.code))
+			var exit *proc.ExitError
+			require.ErrorAs(t, err, &exit)
+			text := fmt.Sprintf("process %s (pid %d) exited with code %d", p.Name(), p.PID(), c.code)
+			if c.cause != "" {
+				require.EqualError(t, exit.Cause, c.cause)
+				text += ": " + c.cause
+			}
+			require.EqualError(t, err, text)
+			require.Equal(t, &proc.ExitError{Name: p.Name(), PID: p.PID(), Code: c.code, Cause: exit.Cause}, err)
 		})
 	}
 }
@@ -134,7 +142,7 @@ var lastWords = proc.Register("lastWords", func(_ context.Context, a holdArg) er
 })
 
 var leaveChildren = proc.Register("leaveChildren", func(ctx context.Context, a leaveArg) error {
-	daemon, err := hold.Start(ctx, holdArg{In: a.Never}, &proc.Options{Daemon: new(true)})
+	daemon, err := hold.Start(ctx, holdArg{In: a.Never}, &proc.Options{Daemon: true})
 	if err != nil {
 		return err
 	}

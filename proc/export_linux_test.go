@@ -14,9 +14,18 @@ const ControlEnv = controlEnv
 // NotOurs returns a process whose status the kernel does not give to us: there is
 // none of that number.
 func NotOurs() *Process {
-	p := &Process{pid: 1 << 30, name: "not ours", done: make(chan struct{})}
+	p := &Process{pid: 1 << 30, name: "not ours", end: newEnding()}
 	if p.reap() {
-		close(p.done)
+		p.end.come()
 	}
 	return p
 }
+
+// What Wait waits for.
+var (
+	PIDFile       = (*Process).pidFile
+	ParentPIDFile = (*ParentProcess).pidFile
+)
+
+// HandlesEnv is the variable that Passed reads.
+const HandlesEnv = handlesEnv

@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"sync"
 
 	"github.com/shmkit/shmkit/internal/codec"
 	"github.com/shmkit/shmkit/internal/handle"
@@ -11,7 +13,8 @@ import (
 // A Func is a function that runs in a process of its own. All its methods may
 // be called from many goroutines.
 type Func[A any] struct {
-	name string
+	name    string
+	travels func() error // whether an A can
 }
 
 // Register names fn, so that a child, which is the same program, finds it
@@ -22,14 +25,24 @@ type Func[A any] struct {
 // In the child, fn runs on the main goroutine; when it returns, the process
 // ends as [Exit] describes, with code 0 for nil, otherwise with the error on
 // standard error and code 1. Then its ctx is cancelled, for the goroutines
-// that it left behind.
+// that it left behind: nobody waits for them, unless a function of [AtExit]
+// does. Nothing else cancels ctx. Process.Terminate ends the process at once;
+// a function that wants to finish something first asks for the signal:
+//
+//	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+//
+// A panic in any goroutine is printed, as always, and ends the process with
+// code 2. Both, the error and the panic, are also the cause of the *ExitError
+// that the parent gets from Wait.
 //
 // The argument is copied: nothing that fn does to it is seen by the parent or
 // by another child. Exported fields travel, by the rules of encoding/json, as
 // do shared objects and their ends, which lead to the same memory everywhere.
+// What has nothing that travels, such as a sync.Mutex or an *os.File in an
+// exported field, makes Start fail, where it would arrive empty.
 func Register[A any](name string, fn func(ctx context.Context, arg A) error) *Func[A] {
 	register(name, decoded(fn))
-	return &Func[A]{name: name}
+	return &Func[A]{name, sync.OnceValue(func() error { return travels(reflect.TypeFor[A]()) })}
 }
 
 // A Runner is a type whose values are the argument and the work at once: the
@@ -65,6 +78,17 @@ func (f *Func[A]) Start(ctx context.Context, arg A, o *Options) (*Process, error
 	return p, nil
 }
 
+// mayStart refuses what would be in vain.
+func mayStart(o *Options) error {
+	if Current().daemon {
+		return ErrDaemon
+	}
+	if o.Cancel != nil {
+		return o.Cancel.Err()
+	}
+	return nil
+}
+
 func (f *Func[A]) start(ctx context.Context, arg A, o *Options) (*Process, error) {
 	if !mainCalled() {
 		return nil, ErrNoMain
@@ -75,8 +99,11 @@ func (f *Func[A]) start(ctx context.Context, arg A, o *Options) (*Process, error
 	if o == nil {
 		o = &Options{}
 	}
-	if o.Cancel != nil && o.Cancel.Err() != nil {
-		return nil, o.Cancel.Err()
+	if err := mayStart(o); err != nil {
+		return nil, err
+	}
+	if err := f.travels(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	data, hs, err := handle.Encode(func() ([]byte, error) { return codec.Marshal(arg) })
 	if err != nil {

@@ -27,6 +27,8 @@ func unguarded() {
 	switch program {
 	case "":
 		return
+	case "exits at once": // see bench_linux_test.go
+		os.Exit(0)
 	case "never calls Main":
 	default: // these call it in the parent only
 		if !child {

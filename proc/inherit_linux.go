@@ -8,11 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlEnv tells a child that it is one: it holds the number of handles and
-// the inode of the control connection. Main removes it, so that the programs
-// that a child runs do not take themselves for children.
-const controlEnv = "SHMKIT_PROC_CONTROL"
-
 func controlMark(fd, handles int) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -43,6 +38,8 @@ func inherit() (in inherited, ok bool) {
 
 	unix.CloseOnExec(controlFD)
 	in.control = os.NewFile(controlFD, "control")
+	unix.CloseOnExec(reportFD)
+	in.report = openReport(reportFD)
 	for i := range handles {
 		unix.CloseOnExec(firstHandleFD + i)
 		in.files = append(in.files, os.NewFile(uintptr(firstHandleFD+i), "inherited"))

@@ -2,9 +2,11 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 )
@@ -27,10 +29,16 @@ func Main() {
 	Exit(child(in))
 }
 
-// inherited is what a child finds open: the control connection to its parent
-// and the descriptors of its handles.
+// controlEnv tells a child that it is one: it holds the number of handles and
+// the inode of the control connection. Main removes it, so that the programs
+// that a child runs do not take themselves for children.
+const controlEnv = "SHMKIT_PROC_CONTROL"
+
+// inherited is what a child finds open: the control connection to its parent,
+// its report and the descriptors of its handles.
 type inherited struct {
 	control *os.File
+	report  report
 	files   []*os.File
 }
 
@@ -48,12 +56,15 @@ func child(in inherited) int {
 	self.Store(&Process{
 		pid:    os.Getpid(),
 		name:   m.Name,
+		parent: m.ParentPID,
 		path:   m.Path,
 		daemon: m.Daemon,
 		self:   true,
-		done:   make(chan struct{}),
+		end:    newEnding(),
+		key:    fixedAuthKey(m.AuthKey),
 	})
 	parent = newParent(m.ParentPID, m.ParentName)
+	setLogLevel(m.LogLevel)
 
 	fn, err := prepare(m, in.files)
 	in.control.Write(encodeAck(err))
@@ -64,11 +75,7 @@ func child(in inherited) int {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if err := run(ctx, fn); err != nil {
-		complain(fmt.Sprintf("process %s: %v\n", m.Name, err))
-		return 1
-	}
-	return 0
+	return run(ctx, fn, in.report)
 }
 
 // prepare finds the function and decodes its argument.
@@ -88,24 +95,52 @@ func prepare(m bootstrap, files []*os.File) (call, error) {
 	return fn, nil
 }
 
-// run calls fn. A panic goes its way: Go prints the trace and exits with code
-// 2. runtime.Goexit would leave a process without a main goroutine, which Go
-// only notices when no other goroutine is left; here it is a failure.
-func run(ctx context.Context, fn call) error {
+// run calls fn and returns the exit code. A panic goes its way: Go prints the
+// trace and exits with code 2. runtime.Goexit would leave a process without a
+// main goroutine, which Go only notices when no other goroutine is left; here it
+// is an error.
+func run(ctx context.Context, fn call, r report) int {
 	returned := false
 	defer func() {
-		if returned {
-			return
+		if !returned && inGoexit() {
+			Exit(fail(r, errGoexit))
 		}
-		if r := recover(); r != nil {
-			panic(r)
-		}
-		complain(fmt.Sprintf("process %s: function called runtime.Goexit\n", Current().Name()))
-		Exit(1)
 	}()
 	err := fn(ctx)
 	returned = true
-	return err
+	if err != nil {
+		return fail(r, err)
+	}
+	return 0
+}
+
+var errGoexit = errors.New("function called runtime.Goexit")
+
+// inGoexit reports whether runtime.Goexit, and not a panic, runs the deferred
+// function that calls it. To ask by recovering would spoil the panic's trace.
+func inGoexit() bool {
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		switch f.Function {
+		case "runtime.Goexit":
+			return true
+		case "runtime.gopanic":
+			return false
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// fail tells everybody that the function returned err, and returns the exit
+// code.
+func fail(r report, err error) int {
+	r.fail(err)
+	complain(fmt.Sprintf("process %s: %v\n", Current().Name(), err))
+	return 1
 }
 
 // complain writes to standard error. If that is a broken pipe, Go would have

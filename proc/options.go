@@ -13,8 +13,8 @@ type Options struct {
 	Name string
 
 	// Daemon says whether the child is killed when this process ends, however
-	// it ends. Nil means as this process itself: daemons start daemons.
-	Daemon *bool
+	// it ends. A daemon may not have children of its own.
+	Daemon bool
 
 	// Cancel, when done, kills the child (SIGKILL), as the context of
 	// exec.CommandContext does. The ctx of Start only bounds the start.
@@ -26,9 +26,19 @@ type Options struct {
 	// As with os/exec, they are put into blocking mode.
 	Stdin, Stdout, Stderr *os.File
 
+	// AuthKey is the child's Process.AuthKey, nil for this process's.
+	AuthKey []byte
+
 	// Env is the child's environment as "key=value", nil for this process's.
 	Env []string
 
 	// Dir is the child's working directory, "" for this process's.
 	Dir string
+}
+
+func (o *Options) environ() []string {
+	if o.Env == nil {
+		return os.Environ()
+	}
+	return o.Env
 }

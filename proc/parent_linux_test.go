@@ -65,19 +65,21 @@ func TestParentP05(t *testing.T) {
 	require.NoError(t, p.Wait(watchdog(t)))
 }
 
-// P04: the flag is inherited unless it is given.
+// P04: a process knows whether it is a daemon. Daemons have no children to hand
+// that down to.
 func TestDaemonFlagP04(t *testing.T) {
-	for _, c := range []struct {
-		flag *bool
-		want bool
-	}{{nil, false}, {new(true), true}, {new(false), false}} {
+	for _, daemon := range []bool{false, true} {
 		out := newOutput(t)
-		p := start(t, identify, identifyArg{Out: out.W, Again: true}, &proc.Options{Daemon: c.flag})
-		require.Equal(t, c.want, p.Daemon())
+		p := start(t, identify, identifyArg{Out: out.W, Again: true}, &proc.Options{Daemon: daemon, Stderr: out.W.File})
+		require.Equal(t, daemon, p.Daemon())
 		line := out.lines()
-		for _, who := range []string{"child", "grandchild"} {
-			require.Contains(t, line(), fmt.Sprintf(`"Daemon":%v`, c.want), who)
+		require.Contains(t, line(), fmt.Sprintf(`"Daemon":%v`, daemon))
+		if daemon {
+			require.Contains(t, line(), "start identify: daemons may not have children")
+			require.Equal(t, 1, code(t, p))
+			continue
 		}
+		require.Contains(t, line(), `"Daemon":false`, "the grandchild")
 		require.NoError(t, p.Wait(watchdog(t)))
 	}
 }
@@ -86,7 +88,7 @@ func TestDaemonFlagP04(t *testing.T) {
 // hold the write ends of pipes that the test reads.
 var _ = testproc.Helper("family", func(c *testproc.Child) {
 	ctx := context.Background()
-	_, err := hold.Start(ctx, holdArg{In: &file{File: c.Files[0]}, Out: &file{File: c.Files[1]}}, &proc.Options{Daemon: new(true), Stdout: c.Files[1]})
+	_, err := hold.Start(ctx, holdArg{In: &file{File: c.Files[0]}, Out: &file{File: c.Files[1]}}, &proc.Options{Daemon: true, Stdout: c.Files[1]})
 	if err == nil {
 		_, err = survive.Start(ctx, survivor{&file{File: c.Files[2]}}, nil)
 	}
@@ -156,7 +158,7 @@ func TestDaemonOutlivesThread(t *testing.T) {
 			<-over
 			return
 		}
-		p, err := hold.Start(watchdog(t), holdArg{In: &file{File: r}}, &proc.Options{Daemon: new(true)})
+		p, err := hold.Start(watchdog(t), holdArg{In: &file{File: r}}, &proc.Options{Daemon: true})
 		c <- started{p, err, unix.Gettid()}
 	}
 	go body()

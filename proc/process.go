@@ -9,21 +9,24 @@ import (
 	"github.com/shmkit/shmkit/internal/handle"
 )
 
-// A Process is a child started by Func.Start, or this process itself (see
-// Current). All methods may be called from many goroutines.
+// A Process is a child started by Func.Start or Cmd.Start, or this process
+// itself (see Current). All methods may be called from many goroutines.
 //
 // The child's death is noticed as soon as the kernel reports it, whether or not
 // anybody waits, and holds no thread until then. There are never zombies, and
 // nothing leaks when Close is not called.
 type Process struct {
 	pid    int
+	parent int // pid, 0 for none that we know
 	name   string
 	path   string
 	daemon bool
 	self   bool
-	done   chan struct{} // closed once everything below is final
+	end    *ending // comes once everything below is final
 
+	key       authKey         // nil if this process does not know it
 	handles   []handle.Handle // told when the child has ended
+	report    func() []byte   // what the child says of its end, nil if it is not ours
 	stop      func() bool     // ends Options.Cancel's hold on the process
 	wakeStart func()          // wakes Start, if it still waits for the child
 
@@ -31,9 +34,35 @@ type Process struct {
 	ended  bool // the kernel has forgotten the pid: it must not be signalled
 	lost   bool // ended, and the status went to somebody else
 	code   int
+	cause  error // of a code other than 0
 	closed bool
 
 	children int // number of children started so far, for names
+}
+
+func newProcess(name string, daemon bool, hs []handle.Handle) *Process {
+	return &Process{
+		name:      name,
+		daemon:    daemon,
+		parent:    Current().pid,
+		end:       newEnding(),
+		handles:   hs,
+		stop:      func() bool { return true },
+		wakeStart: func() {},
+	}
+}
+
+// neverRan gives back what p was to have, if it has not come to life.
+func (p *Process) neverRan() {
+	if p.pid != 0 {
+		return // then finish does
+	}
+	for _, h := range p.handles {
+		h.Failed()
+	}
+	if p.report != nil {
+		p.report()
+	}
 }
 
 // PID returns the process id.
@@ -45,19 +74,45 @@ func (p *Process) Name() string { return p.name }
 // Daemon reports whether the process is killed when its parent ends.
 func (p *Process) Daemon() bool { return p.daemon }
 
+// String says what Python's repr of a process does, such as "process worker-1
+// (pid 12, parent 11, running, daemon)".
+func (p *Process) String() string {
+	s := fmt.Sprintf("process %s (pid %d", p.name, p.pid)
+	if p.parent != 0 {
+		s += fmt.Sprintf(", parent %d", p.parent)
+	}
+	s += ", " + p.state()
+	if p.daemon {
+		s += ", daemon"
+	}
+	return s + ")"
+}
+
+func (p *Process) state() string {
+	if p.Alive() {
+		return "running"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return "closed"
+	case p.lost:
+		return "ended"
+	case p.code < 0:
+		return fmt.Sprintf("exit code %d, %v", p.code, syscall.Signal(-p.code))
+	}
+	return fmt.Sprintf("exit code %d", p.code)
+}
+
 // Done returns a channel that is closed when the process has ended and its
 // exit code is known. For Current it is never closed.
-func (p *Process) Done() <-chan struct{} { return p.done }
+func (p *Process) Done() <-chan struct{} { return p.end.done }
 
 // Alive reports whether the process has not ended yet. A stopped process is
 // alive.
 func (p *Process) Alive() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
+	return !p.end.over()
 }
 
 // ExitCode returns the exit code, or the negative number of the signal that
@@ -80,13 +135,11 @@ func (p *Process) Wait(ctx context.Context) error {
 	if p.self {
 		return fmt.Errorf("wait for process %s: %w", p.name, ErrSelf)
 	}
-	select {
-	case <-p.done:
+	if p.end.over() {
 		return p.status()
-	default:
 	}
 	select {
-	case <-p.done:
+	case <-p.end.done:
 		return p.status()
 	case <-ctx.Done():
 		return ctx.Err()
@@ -105,7 +158,7 @@ func (p *Process) status() error {
 	case p.code == 0:
 		return nil
 	}
-	e := &ExitError{Name: p.name, PID: p.pid, Code: p.code}
+	e := &ExitError{Name: p.name, PID: p.pid, Code: p.code, Cause: p.cause}
 	if p.code < 0 {
 		e.Signal = syscall.Signal(-p.code)
 	}
@@ -159,9 +212,15 @@ func (p *Process) finish() {
 	for _, h := range p.handles {
 		h.Exited()
 	}
+	if p.report != nil {
+		cause := decodeReport(p.report())
+		p.mu.Lock()
+		p.cause = cause
+		p.mu.Unlock()
+	}
 	p.handles = nil
 	p.stop()
 	forgetChild(p)
-	close(p.done)
+	p.end.come()
 	p.wakeStart()
 }

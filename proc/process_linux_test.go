@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/proc"
 )
 
@@ -133,7 +134,10 @@ func TestCancelOption(t *testing.T) {
 
 // P20: many at once; and ended as soon as they are started.
 func TestManyProcessesP20(t *testing.T) {
-	const n = 24
+	n := 100
+	if race.Enabled {
+		n = 24 // each takes a hundred times as long
+	}
 	ps := make([]*proc.Process, n)
 	var wg sync.WaitGroup
 	for i := range ps {

@@ -20,63 +20,15 @@ var refusePidFDs bool
 
 // spawn starts a child and gives it m and hs.
 func spawn(ctx context.Context, m bootstrap, hs []handle.Handle, o *Options) (*Process, error) {
-	sent := false
-	defer func() {
-		if !sent {
-			for _, h := range hs {
-				h.Failed()
-			}
-		}
-	}()
-
-	control, theirs, err := newControl()
+	p := newProcess(m.Name, m.Daemon, hs)
+	p.path = m.Path
+	p.key = fixedAuthKey(m.AuthKey)
+	control, err := launchSelf(p, &m, o)
 	if err != nil {
+		p.neverRan()
 		return nil, err
 	}
 	defer control.close()
-
-	var fds descriptors
-	defer fds.close()
-	fds.addStdio(o)
-	fds.add(theirs)
-	table, files := handle.NewTable(hs)
-	m.Handles = table
-	for _, f := range files {
-		if err := fds.addFile(f); err != nil {
-			return nil, fmt.Errorf("%w: duplicate descriptor: %w", ErrArgument, err)
-		}
-	}
-	mark, err := controlMark(theirs, len(fds.list)-firstHandleFD)
-	if err != nil {
-		return nil, err
-	}
-
-	pid, pidfd, err := fork(fds.list, mark, m.Daemon, o)
-	if err != nil {
-		return nil, fmt.Errorf("execute %s: %w", program, err)
-	}
-	sent = true
-	for _, h := range hs {
-		h.Sent(pid)
-	}
-	fds.close() // or the control connection would not end with the child
-
-	p := &Process{
-		pid:       pid,
-		name:      m.Name,
-		path:      m.Path,
-		daemon:    m.Daemon,
-		done:      make(chan struct{}),
-		handles:   hs,
-		wakeStart: control.wake,
-		stop:      func() bool { return true },
-	}
-	if o.Cancel != nil {
-		p.stop = context.AfterFunc(o.Cancel, func() { p.Kill() })
-	}
-	rememberChild(p)
-	go p.watch(pidfd)
-
 	if err := control.introduce(ctx, p, m); err != nil {
 		p.Kill() // the watcher collects it
 		return nil, err
@@ -84,26 +36,92 @@ func spawn(ctx context.Context, m bootstrap, hs []handle.Handle, o *Options) (*P
 	return p, nil
 }
 
-// fork starts this program again. The child's descriptors are fds, from 0 on.
-func fork(fds []uintptr, mark string, daemon bool, o *Options) (pid, pidfd int, err error) {
-	env := o.Env
-	if env == nil {
-		env = os.Environ()
+// launchSelf starts this program again as p, and completes m.
+func launchSelf(p *Process, m *bootstrap, o *Options) (c control, err error) {
+	control, theirs, err := newControl()
+	if err != nil {
+		return c, err
 	}
+	defer func() {
+		if err != nil {
+			control.close()
+		}
+	}()
+	var fds descriptors
+	defer fds.close() // or the control connection would not end with the child
+	fds.addStdio(o)
+	fds.add(theirs)
+	report, theirs, err := newReport()
+	if err != nil {
+		return c, err
+	}
+	p.report = func() []byte { return readReport(report) }
+	fds.add(theirs)
+	table, files := handle.NewTable(p.handles)
+	m.Handles = table
+	for _, f := range files {
+		if err := fds.addFile(f); err != nil {
+			return c, fmt.Errorf("%w: duplicate descriptor: %w", ErrArgument, err)
+		}
+	}
+	mark, err := controlMark(int(fds.list[controlFD]), len(files))
+	if err != nil {
+		return c, err
+	}
+	p.wakeStart = control.wake
+	err = p.launch(image{
+		path: program,
+		args: os.Args[:1],
+		// Of two variables of one name Go takes the first.
+		env: append([]string{controlEnv + "=" + mark}, o.environ()...),
+		dir: o.Dir,
+		fds: fds.list,
+	}, o.Cancel)
+	return control, err
+}
+
+// An image is what a process is made of.
+type image struct {
+	path string
+	args []string
+	env  []string
+	dir  string
+	fds  []uintptr // the child's descriptors, from 0 on
+}
+
+// launch makes p live. When it fails, nothing has happened.
+func (p *Process) launch(im image, cancel context.Context) error {
+	pid, pidfd, err := im.fork(p.daemon)
+	if err != nil {
+		return fmt.Errorf("execute %s: %w", im.path, err)
+	}
+	p.pid = pid
+	for _, h := range p.handles {
+		h.Sent(pid)
+	}
+	if cancel != nil {
+		p.stop = context.AfterFunc(cancel, func() { p.Kill() })
+	}
+	rememberChild(p)
+	go p.watch(pidfd)
+	return nil
+}
+
+// fork starts a child. The pidfd is -1 where there are none.
+func (im image) fork(daemon bool) (pid, pidfd int, err error) {
 	pidfd = -1 // and so it stays where the kernel has none
 	pidfdWanted := &pidfd
 	if refusePidFDs {
 		pidfdWanted = nil
 	}
 	attr := &syscall.ProcAttr{
-		Dir: o.Dir,
-		// Of two variables of one name Go takes the first.
-		Env:   append([]string{controlEnv + "=" + mark}, env...),
-		Files: fds,
+		Dir:   im.dir,
+		Env:   im.env,
+		Files: im.fds,
 		Sys:   &syscall.SysProcAttr{PidFD: pidfdWanted},
 	}
 	start := func() {
-		pid, _, err = syscall.StartProcess(program, os.Args[:1], attr)
+		pid, _, err = syscall.StartProcess(im.path, im.args, attr)
 	}
 	if daemon {
 		// The kernel sends this signal when the thread ends that made the
@@ -127,7 +145,8 @@ type descriptors struct{ list []uintptr }
 // The child's descriptors after the standard three.
 const (
 	controlFD     = 3
-	firstHandleFD = 4
+	reportFD      = 4
+	firstHandleFD = 5
 )
 
 func (d *descriptors) add(fd int) { d.list = append(d.list, uintptr(fd)) }

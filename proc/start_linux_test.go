@@ -141,7 +141,7 @@ func TestDescriptorsP22P36(t *testing.T) {
 	for i := range 6 {
 		out := newOutput(t)
 		arg := countArg{high, &file{File: r}, out.W}
-		start(t, countFiles, arg, &proc.Options{Daemon: new(i%2 == 0)})
+		start(t, countFiles, arg, &proc.Options{Daemon: i%2 == 0})
 		seen = append(seen, out.lines()())
 	}
 	require.Contains(t, seen[0], "true true")

@@ -73,7 +73,7 @@ func (j *job) startPipeWorker(ctx context.Context) (*proc.Process, link, error) 
 		message: make([]byte, resultSize),
 	}
 	p, err := pipeWorker.Start(ctx, j.hash, &proc.Options{
-		Stdin: jobsR, Stdout: doneW, Daemon: new(true), Cancel: ctx,
+		Stdin: jobsR, Stdout: doneW, Daemon: true, Cancel: ctx,
 	})
 	if err != nil {
 		l.close()

@@ -113,7 +113,7 @@ func (l *ringLink) start(ctx context.Context) (*proc.Process, error) {
 		return nil, err
 	}
 	// The two ends among the arguments belong to the worker from here on.
-	return ringWorker.Start(ctx, args, &proc.Options{Daemon: new(true), Cancel: ctx})
+	return ringWorker.Start(ctx, args, &proc.Options{Daemon: true, Cancel: ctx})
 }
 
 func (l *ringLink) newRing(o *ringbuf.Options) (*ringbuf.Ring, error) {
