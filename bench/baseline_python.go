@@ -3,13 +3,24 @@ package main
 import (
 	"context"
 	_ "embed"
+	"os"
+	"path/filepath"
 )
 
-//go:embed baseline/lock.py
-var pythonLock string
+var (
+	//go:embed baseline/measure.py
+	pythonMeasure string
+	//go:embed baseline/lock.py
+	pythonLock string
+	//go:embed baseline/processes.py
+	pythonProcesses string
+)
 
-// inPython is Python's multiprocessing.Lock, used in this way (see lock.py).
-type inPython struct{ way string }
+// inPython is a program in Python, in one of its modes.
+type inPython struct {
+	program *string
+	mode    string
+}
 
 func (c inPython) missing(r *rig) string {
 	if r.python == "" {
@@ -19,6 +30,11 @@ func (c inPython) missing(r *rig) string {
 }
 
 func (c inPython) run(ctx context.Context, r *rig, t trial) (*outcome, error) {
-	args := t.arguments(c.way, 0)
-	return runForeign(ctx, r, "Python", r.python, append([]string{"-I", "-c", pythonLock}, args...))
+	// A file: the start method spawn reads the program again.
+	file := filepath.Join(r.dir, "baseline.py")
+	if err := os.WriteFile(file, []byte(pythonMeasure+"\n\n"+*c.program), 0o600); err != nil {
+		return nil, err
+	}
+	args := append([]string{"-I", file}, t.arguments(c.mode, 0)...)
+	return runForeign(ctx, r, "Python", r.python, args)
 }

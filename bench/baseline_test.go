@@ -85,7 +85,7 @@ func TestPythonMeasures(t *testing.T) {
 		require.Positive(t, o.extra[typical])
 		require.NotEmpty(t, o.samples)
 	}
-	_, err = inPython{"nonsense"}.run(t.Context(), r, trial{jobUncontended, 0, at, tiny.timing})
+	_, err = inPython{&pythonLock, "nonsense"}.run(t.Context(), r, trial{jobUncontended, 0, at, tiny.timing})
 	require.ErrorContains(t, err, "KeyError: 'nonsense'")
 }
 

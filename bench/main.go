@@ -75,13 +75,7 @@ func (f *flags) effort() effort {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == peerCommand {
-		if err := peerMain(os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(exitFailed)
-		}
-		return
-	}
+	asPeer()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,13 +16,7 @@ import (
 
 // TestMain lets the test program be a peer, as the program itself can be.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == peerCommand {
-		if err := peerMain(os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(exitFailed)
-		}
-		return
-	}
+	asPeer()
 	testproc.Main(m)
 }
 
@@ -33,7 +26,7 @@ func TestFlags(t *testing.T) {
 		suite string // of the suites that are run
 		err   string
 	}{
-		{"", "latency throughput fanin rpc locks", ""},
+		{"", "latency throughput fanin rpc proc locks", ""},
 		{"-suite locks", "locks", ""},
 		{"-suite locks,latency -quick -json", "locks latency", ""},
 		{"-suite nonsense", "", `no suite is called "nonsense"`},

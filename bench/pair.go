@@ -84,11 +84,11 @@ func (p *pair) start(ctx context.Context, r *rig, o order, number int, at placem
 	if number > 0 {
 		side, cpu = "b", at.cpuB
 	}
-	o.Side, o.Number, o.CPU = side, number, -1
+	o.Side, o.Number, o.CPU, o.Other = side, number, -1, -1
 	if at.name == diffCores {
 		// Bound from the first instruction, a side would believe in a machine with
 		// one processor, and not spin.
-		o.CPU, cpu = cpu, -1
+		o.CPU, o.Other, cpu = cpu, at.cpuB, -1
 	}
 	arg, err := json.Marshal(o)
 	if err != nil {

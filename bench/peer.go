@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/shmkit/shmkit/proc"
 )
 
 // peerCommand, as the first argument, makes this program one side of a trial;
@@ -18,8 +20,9 @@ type order struct {
 	Side      string `json:"side"`   // "a" measures, "b" serves until it is killed
 	Number    int    `json:"number"` // of the side: 0 for a, then those of b
 	Size      int    `json:"size"`
-	CPU       int    `json:"cpu"`  // to bind all threads to, after the start; below zero: none
-	Name      string `json:"name"` // of what connects the sides, if that has one
+	CPU       int    `json:"cpu"`   // to bind all threads to, after the start; below zero: none
+	Other     int    `json:"other"` // likewise, for a process that this side starts itself
+	Name      string `json:"name"`  // of what connects the sides, if that has one
 	Timing    timing `json:"timing"`
 }
 
@@ -34,6 +37,22 @@ func (o *order) alone() bool { return sides(o.Job) == 1 }
 
 // file returns the i-th descriptor that the parent passed.
 func (o *order) file(i int) *os.File { return os.NewFile(uintptr(3+i), fmt.Sprintf("peer file %d", i)) }
+
+// asPeer is the first statement of main: in a process that this program has started
+// for a trial it does its work and does not return.
+func asPeer() {
+	proc.Main()
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == nothingCommand:
+		os.Exit(exitOK)
+	case len(os.Args) == 3 && os.Args[1] == peerCommand:
+		if err := peerMain(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
+		os.Exit(exitOK)
+	}
+}
 
 // peerMain is main in a peer process.
 func peerMain(arg string) error {

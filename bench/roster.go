@@ -23,8 +23,14 @@ var (
 	cCond       = inC{program: "cond"}
 	cCondLocked = inC{program: "cond", mode: "under"}
 
-	pythonWith  = inPython{"with"}
-	pythonCalls = inPython{"calls"}
+	pythonWith  = inPython{&pythonLock, "with"}
+	pythonCalls = inPython{&pythonLock, "calls"}
+
+	pythonQueueRate = inPython{&pythonProcesses, "queue-rate"}
+	pythonQueueTrip = inPython{&pythonProcesses, "queue-trip"}
+	pythonPipeTrip  = inPython{&pythonProcesses, "pipe-trip"}
+	pythonPipeBytes = inPython{&pythonProcesses, "pipe-bytes"}
+	pythonSpawn     = inPython{&pythonProcesses, "spawn"}
 
 	osPipe       = add(streamPair("os.Pipe", pipes, overPipe(false)))
 	osPipePolled = add(streamPair("os.Pipe polled", pipes, overPipe(true)))
@@ -48,4 +54,11 @@ var (
 	call         = add(callPair)
 	syncMutex    = add(&pair{name: "sync.Mutex", a: lockLoop(syncMutexLoop).alone})
 	syncRWMutex  = add(&pair{name: "sync.RWMutex", a: lockLoop(syncRWMutexLoop).alone})
+	queueWords   = add(lineOfQueue[uint64]("Queue of words").pair())
+	chanWords    = add(lineOfChan[uint64]("Chan of words").pair())
+	queueTasks   = add(lineOfQueue[task]("Queue of tasks").pair())
+	connTasks    = add(lineOfConn("Pipe of tasks", sendTask, receiveTask).pair())
+	connBytes    = add(lineOfConn("Pipe of bytes", sendBytes, receiveBytes).pair())
+	procStart    = add(&pair{name: "proc Start and Wait", a: startsOf(startFunc)})
+	execStart    = add(&pair{name: "os/exec Start and Wait", a: startsOf(startCommand)})
 )

@@ -17,6 +17,7 @@ var suites = []suite{
 	{"throughput", "messages of 8 B, 64 B, 1 KiB and 64 KiB one way between two processes", throughputScenes},
 	{"fanin", "items of 8 B and 64 B, several processes at either end of a queue", fanInScenes},
 	{"rpc", "a request and its response, 64 B", callScenes},
+	{"proc", "queues and pipes of package proc between two processes, starting processes; beside Python's multiprocessing", procScenes},
 	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shmkit/shmkit/internal/testproc"
+	"github.com/shmkit/shmkit/proc"
+)
+
+func TestMain(m *testing.M) {
+	proc.Main()
+	testproc.Main(m)
+}
+
+var _ = testproc.Helper("main", func(*testproc.Child) { main() })
+
+// The order is that in which the processes come to it.
+var want = []string{"squarer-2 says 4", "squarer-3 says 9", "squarer-4 says 16"}
+
+func TestGo(t *testing.T) {
+	require.ElementsMatch(t, want, testproc.Start(t, "main").Lines())
+}
+
+func TestPython(t *testing.T) {
+	require.ElementsMatch(t, want, testproc.Python(t, "main.py"))
+}
+
+func TestReadme(t *testing.T) {
+	testproc.Quotes(t, "README.md", "main.py", "main.go")
+}
