@@ -49,7 +49,7 @@ type Chan[T any] struct {
 // NewChan makes a channel with room for n values, rounded up to a power of
 // two; with many producers each of them has so much room, which is allocated when the
 // process first sends. Of o, which may be nil, Capacity and MaxMessage are not used.
-// Errors are those of New; ErrOption for Redeliver, since a consumer holds no value
+// Errors are those of New; ErrOption for Redeliver and Leases, since a consumer holds no value
 // that it could leave behind; a T with pointers gives an error that names the field.
 func NewChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	c, err := newChan[T](name, n, o)
@@ -59,7 +59,7 @@ func NewChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	return c, nil
 }
 
-var errRedeliver = fmt.Errorf("%w: Redeliver of a channel, whose values are received in one step and never held", ErrOption)
+var errRedeliver = fmt.Errorf("%w: Redeliver or Leases of a channel, whose values are received in one step and never held", ErrOption)
 
 func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	t := reflect.TypeFor[T]()
@@ -70,8 +70,11 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 	if o != nil {
 		opts = *o
 	}
-	if opts.Redeliver {
+	if opts.Redeliver || opts.Leases {
 		return nil, errRedeliver
+	}
+	if opts.Grow {
+		return nil, fmt.Errorf("%w: Grow of a channel", ErrOption)
 	}
 	if err := opts.checkModes(); err != nil {
 		return nil, err
@@ -160,7 +163,7 @@ func (c *Chan[T]) open(name string, f *os.File) (err error) {
 		}
 		want = int64(g.size())
 	}
-	if spec.Size != want || opts.Redeliver {
+	if spec.Size != want || opts.Redeliver || opts.Grow || opts.Leases {
 		return fmt.Errorf("%w: %d bytes, %d slots of %d in mode %v", ErrCorrupt, spec.Size, n, size, opts.Mode)
 	}
 	guarded := shmfile.Truncatable(f)

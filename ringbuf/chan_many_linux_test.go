@@ -418,7 +418,7 @@ func TestManyChanOpen(t *testing.T) {
 	require.NoError(t, d.Unlink())
 	require.NoError(t, d.Close())
 	// More ends, other slots, Redeliver: nothing that a creator writes.
-	for at, v := range map[int64]byte{32: 7, 40: 7, 136: 9, 140: flagRedeliver, 144: 77, 148: 200} {
+	for at, v := range map[int64]byte{32: 7, 40: 7, 136: 9, 140: flagCounted | flagRedeliver, 144: 77, 148: 200} {
 		d, err := OpenChanFile[tick](dup(t, c.File()))
 		require.NoError(t, err)
 		require.NoError(t, d.Close())

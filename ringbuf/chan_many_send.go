@@ -107,7 +107,18 @@ func (s *manySender[T]) put(values []T, served bool) (int, error) {
 	k := copy(s.slots[at:], values[:n])
 	copy(s.slots, values[k:n])
 	crashpoint.Hit("chan.filled")
+	left := false
+	if s.s.opts.MaxMessages > 0 {
+		var got uint64
+		if got, left = s.claim(uint64(n)); got == 0 {
+			return 0, ErrFull
+		}
+		n = int(got)
+	}
 	err := s.publish(s.tail+uint64(n)*recordUnit, uint64(n), uint64(n*sizeOf[T]()))
+	if s.s.opts.MaxMessages > 0 {
+		s.settled(left)
+	}
 	if err != nil {
 		n = 0
 	}
@@ -140,21 +151,28 @@ func (s *manySender[T]) resume(slots []T) error {
 
 // doze waits for room, with the turn.
 func (s *manySender[T]) doze(ctx context.Context, w *patience) error {
-	friend := s.await()
+	friend, what := s.await()
 	s.l.waits.StoreRelaxed(s.l.waits.Load() + 1)
+	if what == forBound {
+		return s.rest(ctx, w, &s.nap, lanePark{forBound, s.vacant, s.crowd, friend, s.gone})
+	}
 	return s.rest(ctx, w, &s.nap, lanePark{forRoom, s.roomy, s.notify, friend, s.gone})
 }
 
 // await says what is waited for, and returns a consumer that lives, nil if none is
 // known.
-func (s *manySender[T]) await() *robust.Presence {
+func (s *manySender[T]) await() (friend *robust.Presence, what uint32) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
+	what = forRoom
+	if s.s.opts.MaxMessages > 0 && recordUnit <= s.limit-s.tail {
+		what = forBound
+	}
 	s.wish(recordUnit)
 	if s.friend == nil {
-		return nil
+		return nil, what
 	}
-	return &s.friend.Presence
+	return &s.friend.Presence, what
 }
 
 // closeSend is Chan.CloseSend.

@@ -22,7 +22,8 @@
 // dead consumer had not released is delivered again to the next one where there is
 // only one at a time; where there are many it is lost with the consumer that held
 // it, or, with Options.Redeliver, received again by another one, perhaps after later
-// ones (Consumer.Redelivered).
+// ones (Consumer.Redelivered). A process may hold any number of a Queue's messages
+// (Queue.Lease, Options.Leases), and others wait until all are done (Queue.WaitFinished).
 //
 // Where there are many producers, each has a room of its own of the ring's capacity,
 // and there is no order between messages of different ones. Small messages are copied

@@ -51,6 +51,7 @@ const (
 	shut                // closed
 	defunct             // broken
 	aside               // a large message is held
+	limited             // there is a bound on all messages (lane_bound.go)
 )
 
 type endState int

@@ -49,7 +49,8 @@ var (
 	// that the stream has ended (CloseSend).
 	ErrClosed = os.ErrClosed
 
-	// ErrFull is returned by TrySend when there is no room.
+	// ErrFull is returned by TrySend when there is no room, or others who send at the
+	// same time have claimed what Options.MaxMessages leaves.
 	ErrFull = errors.New("ringbuf: full")
 
 	// ErrEmpty is returned by TryRecv when there is no message.
@@ -77,6 +78,9 @@ var (
 	// ErrNotReleased is returned by Next and Recv while a message from Next is
 	// not released.
 	ErrNotReleased = errors.New("ringbuf: message not released")
+
+	// ErrDone is returned by Lease.Done when the message was done already.
+	ErrDone = errors.New("ringbuf: done already")
 
 	// ErrNotReserved is returned by Commit without a Reserve of at least that size.
 	ErrNotReserved = errors.New("ringbuf: nothing or less reserved")

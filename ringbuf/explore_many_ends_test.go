@@ -32,6 +32,8 @@ func (m *exploredMany) newProducer(p *explore.Proc) *manyProducer {
 	pr.ctx = p.Forgetting(pr.known)
 	pr.laneProducer.init(new(end), m.mapped())
 	pure(p, &pr.gone)
+	pure(p, &pr.vacant)
+	pr.rounds = 2
 	if m.extents {
 		pr.inline = 0
 	}
@@ -44,7 +46,7 @@ func (m *exploredMany) newProducer(p *explore.Proc) *manyProducer {
 
 // known is all that a call knows when it begins, or is about to wait.
 func (pr *manyProducer) known() []uint64 {
-	known := []uint64{uint64(pr.next), pr.want, uint64(pr.free.Load()), pr.tail, pr.limit, uint64(pr.friendWord), uint64(pr.at), bit(pr.friend != nil), bit(pr.nap.woken)}
+	known := []uint64{uint64(pr.next), pr.seq, uint64(pr.other), pr.want, uint64(pr.free.Load()), pr.tail, pr.limit, uint64(pr.friendWord), uint64(pr.at), bit(pr.friend != nil), bit(pr.nap.woken), pr.chunks.ready, pr.chunks.after.Load()}
 	x := &pr.ext
 	known = append(known, x.held.cursor, uint64(x.held.n), uint64(len(x.free)))
 	for _, entry := range x.free {
@@ -97,7 +99,7 @@ type manyConsumer struct {
 	p *explore.Proc
 	laneConsumer
 	ctx  context.Context
-	last [2]byte // received of producers 0 and 1
+	last [3]byte // received of each producer
 }
 
 // pure makes the process forget what it reads when it asks *f.
@@ -125,7 +127,7 @@ func (m *exploredMany) newConsumer(p *explore.Proc) *manyConsumer {
 }
 
 func (c *manyConsumer) known() []uint64 {
-	known := []uint64{uint64(c.at), uint64(c.burst), c.seen, bit(c.nap.woken), uint64(c.friend), uint64(c.last[0]), uint64(c.last[1])}
+	known := []uint64{uint64(c.at), uint64(c.burst), c.seen, bit(c.nap.woken), uint64(c.friend), uint64(c.last[0]), uint64(c.last[1]), uint64(c.last[2])}
 	return append(known, c.tails...)
 }
 
@@ -165,12 +167,14 @@ func (c *manyConsumer) receive(n int) error {
 			}
 			*last = v
 		}
+		m.holding[v] = 1
 		if m.extents {
 			c.p.Step()
 			if !bytes.Equal(b, bytes.Repeat([]byte{v}, int(v))) {
 				c.p.Fail("while it holds message %d, that becomes %v", v, b)
 			}
 		}
+		m.holding[v] = 0
 		c.letGo()
 	}
 	return nil

@@ -30,11 +30,15 @@ type exploredMany struct {
 	opts Options
 	s    *shared // for the model itself
 
+	closing bool // the producer of a sparse lane ends the stream
+
 	// extents says that all messages lie in extents.
 	extents bool
 
 	// Ghosts: how often message v was sent, refused, received, received again.
 	sent, refused, got, again []byte
+	// Whether somebody has message v, and whether joiner v has come back.
+	holding, joined []byte
 }
 
 // shape is what a model is made of.
@@ -43,8 +47,10 @@ type shape struct {
 	records              int  // bytes of each lane's records, 0: manyRecords
 	table                int  // entries of each lane's table, 0: manyTable
 	extents              bool // all messages lie in extents
+	chunk                int  // bytes of a chunk, 0: lanes are not sparse
 	closes               bool // somebody ends the stream
 	successor            bool // somebody joins late
+	counted              bool // somebody counts messages
 	opts                 Options
 	deaths               int
 	switches             int // see explore.Model; 0: 2, or 1 where somebody may die
@@ -54,6 +60,10 @@ func (f shape) geometry() geometry {
 	g := geometry{lanes: f.producers, seats: f.consumers, capacity: cmp.Or(f.records, manyRecords), table: cmp.Or(f.table, manyTable)}
 	g.head = sharedHead + g.seats*seatSize + g.lanes*laneSize
 	g.slots = g.table * extentSize
+	if f.chunk != 0 {
+		g.chunk, g.words = f.chunk, g.slots
+		g.slots += g.capacity / g.chunk * 8
+	}
 	g.hold = g.slots + g.capacity
 	g.held = g.table * manyExtent
 	g.lane = g.hold + g.held
@@ -64,10 +74,10 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 	g := f.geometry()
 	o := f.opts
 	o.Capacity, o.MaxMessage, o.Strategy, o.Mode = g.capacity, manyMessages, Block, MPMC
-	m := &exploredMany{World: w, geo: g, opts: o, extents: f.extents || o.Redeliver}
+	m := &exploredMany{World: w, geo: g, opts: o, extents: f.extents || o.Redeliver || o.Leases}
 	m.s = m.mapped()
 	ghosts := w.Bytes()[g.size():]
-	for i, x := range []*[]byte{&m.sent, &m.refused, &m.got, &m.again} {
+	for i, x := range []*[]byte{&m.sent, &m.refused, &m.got, &m.again, &m.holding, &m.joined} {
 		*x = ghosts[i*manyMessages:][:manyMessages]
 	}
 	w.Quiet(&m.s.h.usedLanes, &m.s.h.usedSeats)
@@ -86,7 +96,15 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 	for i := range m.s.lanes {
 		l := &m.s.lanes[i]
 		presence(&l.Presence)
+		l.entries.Store(uint32(g.table)) // they were all used
+		w.Quiet(&l.entries)
 		w.Tally(&l.messages, &l.bytes, &l.waits, &l.wakes, &l.high)
+		if o.MaxMessages == 0 {
+			w.Quiet(&l.claim)
+			if !f.counted {
+				w.Quiet(&l.mark[0], &l.mark[1])
+			}
+		}
 		if !f.closes {
 			w.Quiet(&l.cut)
 		}
@@ -101,7 +119,11 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 
 // mapped is the ring as one process has it.
 func (m *exploredMany) mapped() *shared {
-	return sharedOf(m.Bytes()[:m.geo.size()], nil, m.geo, m.opts)
+	s := sharedOf(m.Bytes()[:m.geo.size()], nil, m.geo, m.opts)
+	if s.sparse() {
+		m.spares(s)
+	}
+	return s
 }
 
 var exploreSwitches = flag.Int("explore.switches", 0, "bound the models of many ends by this instead (explore.Model.Switches)")
@@ -117,9 +139,9 @@ func exploreMany(t *testing.T, f shape, setup func(m *exploredMany)) {
 		switches = max(switches+1, 1)
 	}
 	rep := explore.Run(explore.Model{
-		Memory:   f.geometry().size() + 4*manyMessages,
+		Memory:   f.geometry().size() + 6*manyMessages + f.chunks()*8,
 		Deaths:   f.deaths,
-		MaxSteps: 400,
+		MaxSteps: 400 + 1600*min(f.opts.MaxMessages, 1),
 		Switches: cmp.Or(*exploreSwitches, switches),
 		Setup:    func(w *explore.World) { setup(newExploredMany(w, f)) },
 	})
@@ -132,8 +154,8 @@ func exploreMany(t *testing.T, f shape, setup func(m *exploredMany)) {
 	}
 }
 
-// Producer 0 sends messages 1 to 3, producer 1 messages 4 to 6, its successor 7.
-func producerOf(v byte) int { return int(v-1) / 3 % 2 }
+// Producer 0 sends messages 1 to 3, producer 1 messages 4 to 6, another one 7.
+func producerOf(v byte) int { return int(v-1) / 3 }
 
 // exactlyOnce checks that the messages whose Send returned nil were received once,
 // and those that were refused never.

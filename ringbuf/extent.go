@@ -16,7 +16,9 @@ import (
 // message and names the consumer that holds it, and another one, by that consumer
 // or, behind the take-over fence, by whoever buries it, gives the extent back. So
 // extents come back in any order, each exactly once, and a stopped consumer keeps
-// no more than what it holds.
+// no more than what it holds. A table may have more entries than there is memory for:
+// its producer gets that when it uses entries for the first time, and says how many it
+// has used, so that whoever looks through the table looks no further.
 //
 //	Free -> Ready     producer, with the next generation, before it publishes the record
 //	Ready -> Held     the consumer that takes the message
@@ -74,11 +76,15 @@ type zone struct {
 	from, to uint64
 	unit     uint64
 	cursor   uint64
-	pieces   []piece // a queue in a circle of fixed size
+	pieces   []piece // a queue in a circle, which grows
 	first, n int
 }
 
 func (z *zone) push(p piece) {
+	if z.n == len(z.pieces) {
+		z.pieces = append(slices.Concat(z.pieces[z.first:], z.pieces[:z.first]), make([]piece, max(z.n, 16))...)
+		z.first = 0
+	}
 	z.pieces[(z.first+z.n)%len(z.pieces)] = p
 	z.n++
 }
@@ -106,13 +112,15 @@ type extents struct {
 	held    zone     // stays allocated
 	big     zone     // allocated while in use
 	pending *zone    // whose last piece is under construction
+
+	more func() ([]extent, error) // the table with more entries; nil: there are no more
 }
 
 func (x *extents) init(file *os.File, base int64, table []extent, g geometry) {
 	*x = extents{file: file, base: base, table: table, free: make([]uint32, 0, len(table))}
-	x.held = zone{to: uint64(g.held), unit: 64, pieces: make([]piece, len(table))}
+	x.held = zone{to: uint64(g.held), unit: 64}
 	if g.big > 0 {
-		x.big = zone{from: uint64(g.held), to: uint64(g.held + g.big), unit: zoneUnit, pieces: make([]piece, len(table))}
+		x.big = zone{from: uint64(g.held), to: uint64(g.held + g.big), unit: zoneUnit}
 	}
 	x.held.cursor, x.big.cursor = x.held.from, x.big.from
 }
@@ -180,8 +188,10 @@ func (x *extents) punch(from, to uint64) error {
 // returns ErrFull when there is no room.
 func (x *extents) take(n uint64) (off uint64, err error) {
 	x.abort()
-	if len(x.free) == 0 && !x.sweep() {
-		return 0, ErrFull
+	if len(x.free) == 0 {
+		if err := x.sweep(); err != nil {
+			return 0, err
+		}
 	}
 	// What is large goes where memory is given back only if it must: a consumer that
 	// holds little may lie in the middle of what stays.
@@ -248,10 +258,19 @@ func (x *extents) retire(z *zone) bool {
 	return true
 }
 
-// sweep looks for any entry that has been given back, in both zones.
-func (x *extents) sweep() bool {
+// sweep looks for entries that have been given back, in both zones. Where more may be
+// used it takes some of those if there are few; else it is content with one, for there
+// may be many to look at.
+func (x *extents) sweep() error {
+	enough := 1
+	if x.more != nil {
+		enough = len(x.table)/8 + 1
+	}
 	for _, z := range []*zone{&x.held, &x.big} {
 		for range z.n {
+			if len(x.free) >= enough {
+				return nil
+			}
 			if !x.retire(z) {
 				p := z.pop()
 				z.cursor = p.off + p.size
@@ -259,17 +278,58 @@ func (x *extents) sweep() bool {
 			}
 		}
 	}
-	return len(x.free) > 0
+	if x.more != nil && len(x.free) < enough {
+		if err := x.grow(); len(x.free) == 0 {
+			return err
+		}
+	}
+	if len(x.free) == 0 {
+		return ErrFull
+	}
+	return nil
+}
+
+// grow begins to use more entries, the first of them first.
+func (x *extents) grow() error {
+	n := len(x.table)
+	table, err := x.more()
+	if err == ErrFull {
+		x.more = nil
+	}
+	if err != nil {
+		return err
+	}
+	x.table = table
+	for k := len(table) - 1; k >= n; k-- {
+		x.free = append(x.free, uint32(k))
+	}
+	return nil
 }
 
 // commit makes the extent under construction a message of n bytes, and returns
 // its entry and generation.
 func (x *extents) commit(n uint64) (entry uint32, generation extentState) {
 	z := x.pending
+	x.trim(n)
 	x.pending = nil
 	entry = x.free[len(x.free)-1]
 	x.free = x.free[:len(x.free)-1]
 	e := &x.table[entry]
+	last := &z.pieces[(z.first+z.n-1)%len(z.pieces)]
+	generation = extentState(e.state.Load()).generation() + oneUse
+	e.offset.Store(last.off)
+	e.length.Store(n)
+	e.state.StoreRelease(uint64(generation | phaseReady)) // release: extent
+	crashpoint.Hit("extent.ready")
+	return entry, generation
+}
+
+// trim makes the extent under construction, if there is one, one for n bytes.
+func (x *extents) trim(n uint64) {
+	z := x.pending
+	if z == nil {
+		return
+	}
 	last := &z.pieces[(z.first+z.n-1)%len(z.pieces)]
 	if used := z.round(n); used < last.size { // whoever releases it gives back no more than that
 		if z == &x.big {
@@ -277,12 +337,6 @@ func (x *extents) commit(n uint64) (entry uint32, generation extentState) {
 		}
 		last.size, z.cursor = used, last.off+used
 	}
-	generation = extentState(e.state.Load()).generation() + oneUse
-	e.offset.Store(last.off)
-	e.length.Store(n)
-	e.state.StoreRelease(uint64(generation | phaseReady)) // release: extent
-	crashpoint.Hit("extent.ready")
-	return entry, generation
 }
 
 // abort gives up the extent under construction.

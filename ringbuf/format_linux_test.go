@@ -141,7 +141,7 @@ func TestFormatFacts(t *testing.T) {
 		fmt.Sprintf("| 1024 | %d × S | seats | |", seatSize),
 		fmt.Sprintf("| behind | %d × L | lanes | |", laneSize),
 		fmt.Sprintf("| %d | capacity | data | |", headSize),
-		fmt.Sprintf("bits 0–61 are the length n ≤ %d", inlineMost),
+		fmt.Sprintf("the length n ≤ %d", inlineMost),
 		fmt.Sprintf("table of %d extents", largeEntries),
 		fmt.Sprintf("at most %d messages in a row", burstMost),
 		fmt.Sprintf("| 384 | 256 × %d | server seats | |", callServers),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/futex"
 )
 
@@ -12,7 +13,11 @@ type laneConsumer struct {
 	laneReceiver
 	scratch []byte // of Next: messages that are copied
 
-	data [][]byte // the lanes' records
+	data  [][]byte // the lanes' records
+	unit  uint64   // a record lies in one piece of so many bytes of those
+	slack uint64   // and leaves so many at its end
+	most  uint64   // bytes of the largest message in a record
+	read  uint64   // where the record began that was read last
 
 	held  held // the extent of the message that was received in place
 	out   bool // Next has handed a message out
@@ -24,6 +29,10 @@ func (c *laneConsumer) init(e *end, s *shared) {
 	c.laneReceiver.init(e, s)
 	c.batch = 1
 	size := s.geo.capacity
+	c.unit, c.most = uint64(size), inlineMost
+	if s.sparse() {
+		c.unit, c.slack, c.most = uint64(s.geo.chunk), recordUnit, chunkMost
+	}
 	for i := range s.lanes {
 		c.data = append(c.data, s.bytes[s.geo.at(i)+s.geo.slots:][:size:size])
 	}
@@ -82,8 +91,11 @@ func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
 	} else if ok = false; was.generation() < r.generation || was.generation() == r.generation && was.phase() == phaseAgain {
 		return dst, nothing, c.breaks(fmt.Errorf("%w: extent %d of lane %d is in state %x", ErrCorrupt, r.entry, i, was))
 	}
-	c.taken(i, head, to)
+	moved := c.taken(i, head, to)
 	if !ok {
+		if moved { // the one who has the message may be stopped before it wakes anybody
+			c.s.vacated(c.x, 1)
+		}
 		return dst, beaten, nil
 	}
 	c.hold(h, false)
@@ -110,17 +122,18 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 	size := uint64(len(data))
 	word := wordAt(data[at&(size-1):]).Load()
 	if word&kindMask == kindFiller {
-		if n := word &^ kindMask; n == size-at&(size-1) && n < tail-at {
+		if n := word & numberMask; n != 0 && (at+n)&(c.unit-1) == 0 && n < tail-at {
 			at += n
 			word = wordAt(data[at&(size-1):]).Load()
 		}
 	}
-	n, room := word&^kindMask, min(tail-at, size-at&(size-1))
+	c.read = at
+	n, room := word&numberMask, min(tail-at, c.unit-at&(c.unit-1)-c.slack)
 	switch {
-	case word&kindMask == kindInline && n <= inlineMost && recordSize(n) <= room:
+	case word&kindMask == kindInline && n <= c.most && recordSize(n) <= room:
 		p := at&(size-1) + recordHeader
 		r.b, end = data[p:p+n:p+n], at+recordSize(n)
-	case word&kindMask == kindExtent && n < uint64(c.s.geo.table) && extentRecord <= room:
+	case word&kindMask == kindExtent && n < uint64(len(c.s.table(i))) && extentRecord <= room:
 		r.table, r.entry, end = c.s.table(i), uint32(n), at+extentRecord
 		r.generation = extentState(wordAt(data[at&(size-1)+recordHeader:]).Load())
 	}
@@ -139,7 +152,7 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 // dart receives the next message of the lane at hand, if it is in a record and
 // nothing is in the way: the common case. It looks for a lane in so many rounds.
 func (c *laneConsumer) dart(buf []byte, rounds int) ([]byte, bool) {
-	if c.detour.Load() != special || c.out || c.s.opts.Redeliver || !c.face(rounds) {
+	if c.detour.Load() != special || c.out || c.s.inExtents() || !c.face(rounds) {
 		return buf, false
 	}
 	l, data := &c.s.lanes[c.at], c.data[c.at]
@@ -154,12 +167,16 @@ func (c *laneConsumer) dart(buf []byte, rounds int) ([]byte, bool) {
 	}
 	at := head & uint64(len(data)-1)
 	room := min(tail-head, uint64(len(data))-at)
-	n := wordAt(data[at:]).Load()
-	if tail-head > uint64(len(data)) || n > inlineMost || recordSize(n) > room {
+	n := wordAt(data[at:]).Load() &^ seqMask
+	if tail-head > uint64(len(data)) || n > c.most || recordSize(n) > room {
 		return buf, false
 	}
 	buf = appendTo(buf, data[at+recordHeader:at+recordHeader+n])
 	if !c.taken(c.at, head, head+recordSize(n)) {
+		if c.across != 0 {
+			c.faced, c.read = head, head
+			c.touchUp()
+		}
 		return buf, false
 	}
 	c.again = false
@@ -182,7 +199,14 @@ func (c *laneConsumer) receive(ctx context.Context, dst []byte, wait bool) ([]by
 			}
 			futex.Yield()
 		}
-		b, found, err := c.try(dst)
+		var b []byte
+		var found look
+		var err error
+		if c.across != 0 {
+			b, found, err = c.trySparse(dst)
+		} else {
+			b, found, err = c.try(dst)
+		}
 		dst = b
 		if found > beaten || err != nil {
 			return dst, found, err
@@ -268,6 +292,19 @@ func (c *laneConsumer) get(ctx context.Context, buf []byte, wait bool) ([]byte, 
 	return buf, err
 }
 
+// keep receives the next message, if there is one, and leaves it held.
+func (c *laneConsumer) keep(ctx context.Context) (h held, err error) {
+	_, found, err := c.receive(ctx, nil, false)
+	switch found {
+	case copied:
+		return h, c.breaks(fmt.Errorf("%w: a message in a record", ErrCorrupt))
+	case inExtent:
+		h, c.held = c.held, held{}
+		crashpoint.Hit("lease.kept")
+	}
+	return h, err
+}
+
 // recvBatch is Consumer.RecvBatch.
 func (c *laneConsumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err error) {
 	if len(bufs) == 0 {
@@ -276,7 +313,12 @@ func (c *laneConsumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err
 	c.enter()
 	defer c.leave()
 	for n == 0 {
-		if n, err = c.several(bufs); err != nil {
+		if c.across != 0 {
+			n, err = c.severalSparse(bufs)
+		} else {
+			n, err = c.several(bufs)
+		}
+		if err != nil {
 			return 0, err
 		}
 		if n > 0 {
@@ -301,7 +343,7 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 	if err := c.able(); err != nil {
 		return 0, err
 	}
-	if c.s.opts.Redeliver {
+	if c.s.inExtents() {
 		return 0, nil
 	}
 	i, head, tail, ok, err := c.next()
@@ -317,6 +359,9 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 		if err != nil || to == 0 || r.table != nil {
 			break
 		}
+		if n > 0 && (at^to)&c.across != 0 { // into one more chunk at most, which is the first's
+			break
+		}
 		bufs[n] = appendTo(bufs[n], r.b)
 		bytes += uint64(len(r.b))
 		n++
@@ -327,6 +372,9 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 	}
 	if !c.taken(i, head, at) {
 		c.batch = max(c.batch/2, 1)
+		if c.across != 0 {
+			c.touchUp()
+		}
 		return 0, nil
 	}
 	c.batch = min(2*c.batch, batchMost)

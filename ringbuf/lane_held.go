@@ -18,13 +18,26 @@ type held struct {
 	size   uint64 // to be given back to the system, 0 for what stays
 }
 
-// table is lane i's table of extents.
+// table is lane i's table of extents, as far as it was ever used.
 func (s *shared) table(i int) []extent {
-	if s.geo.table == 0 {
+	n := s.geo.table
+	if s.opts.Leases {
+		n = int(min(s.lanes[i].entries.Load(), uint32(n)))
+	}
+	return s.entries(i, n)
+}
+
+// entries are the first n of lane i's table.
+func (s *shared) entries(i, n int) []extent {
+	if n == 0 {
 		return nil
 	}
-	return slotsOf[extent](s.bytes[s.geo.at(i):], s.geo.table)
+	return slotsOf[extent](s.bytes[s.geo.at(i):], n)
 }
+
+// inExtents says whether every message lies in an extent, so that what a consumer holds
+// is known.
+func (s *shared) inExtents() bool { return s.opts.Redeliver || s.opts.Leases }
 
 // freeExtents counts the free extents of lane i. Only its producer uses them up.
 func (s *shared) freeExtents(i int) (n uint32) {
@@ -59,21 +72,21 @@ func (s *shared) hold(i int, e *extent, was extentState, x int) (h held, ok bool
 
 func (s *shared) message(h held) []byte { return s.bytes[h.off : h.off+h.n : h.off+h.n] }
 
-// release gives back what h holds.
+// release gives back what h holds. It says whether that was still held.
 //
 // release: extent. Pairs with "acquire: extent" where the producer reads that it is
 // free.
-func (s *shared) release(h held) {
+func (s *shared) release(h held) bool {
 	free := h.state.free()
 	if h.size == 0 {
 		if !h.e.state.CompareAndSwap(uint64(h.state), uint64(free)) {
-			return // somebody has overwritten it
+			return false // somebody has overwritten it
 		}
 	} else {
 		// Only whoever has won this may punch: afterwards the memory can be another's.
 		freeing := h.state&^phaseMask | phaseFreeing
 		if !h.e.state.CompareAndSwap(uint64(h.state), uint64(freeing)) {
-			return
+			return false
 		}
 		crashpoint.Hit("lane.freeing")
 		if shmfile.Punch(s.file, int64(h.off), int64(h.size)) != nil {
@@ -83,16 +96,20 @@ func (s *shared) release(h held) {
 	}
 	crashpoint.Hit("lane.released")
 	s.freed(h.l)
+	return true
 }
 
 // freed wakes the lane's producer, if it waits for an extent, and whoever waits for
-// the end of a stream whose last messages are held.
+// the end of a stream whose last messages are held, or until all are finished.
 func (s *shared) freed(l *lane) {
 	if l.asleep.Load() == forExtent {
 		_ = futex.WakeClear(&l.asleep)
 	}
 	if s.opts.Redeliver && s.h.ended.Load() != 0 {
 		s.wakeAll()
+	}
+	if s.opts.Leases {
+		s.countDown()
 	}
 }
 

@@ -23,10 +23,12 @@ type laneReceiver struct {
 
 	tails []uint64 // of the lanes, as last seen
 	at    int      // the lane that it takes from
+	faced uint64   // the head that it found there
 	burst int      // how much it has taken from it in a row
 	tries int      // how often it has looked for something since it last tidied
 
-	alone bool // there are no other consumers
+	alone  bool   // there are no other consumers
+	across uint64 // bits of an index that say in which chunk it is, 0 if lanes are not sparse
 
 	seen uint64 // again, when it was last found that there is nothing
 
@@ -46,6 +48,9 @@ func (r *laneReceiver) init(e *end, sh *shared) {
 	r.end.fenced = sh.fenced || sh.opts.Strategy == Block
 	r.tails = make([]uint64, len(sh.lanes))
 	r.alone = len(sh.seats) == 1
+	if sh.sparse() {
+		r.across = -uint64(sh.geo.chunk)
+	}
 	r.breaks = func(err error) error {
 		r.broken = err
 		r.detour.Or(defunct)
@@ -130,6 +135,7 @@ func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
 		}
 		if tail := r.tails[r.at]; tail != head {
 			if tail-head <= uint64(r.s.size()) && (tail|head)%recordUnit == 0 {
+				r.faced = head
 				return r.at, head, tail, true, nil
 			}
 			if l.head.Load() == head {
@@ -201,6 +207,9 @@ func (r *laneReceiver) taken(i int, head, to uint64) bool {
 		_ = futex.WakeClear(&l.asleep)
 		r.seat.wakes.StoreRelaxed(r.seat.wakes.Load() + 1)
 	}
+	if (head^to)&r.across != 0 {
+		r.crossed(i)
+	}
 	return true
 }
 
@@ -210,6 +219,7 @@ func (r *laneReceiver) received(n, bytes uint64) {
 	r.burst += int(n)
 	r.seat.messages.StoreRelaxed(r.seat.messages.Load() + n)
 	r.seat.bytes.StoreRelaxed(r.seat.bytes.Load() + bytes)
+	r.s.vacated(r.x, n)
 	if r.nap.woken {
 		r.passOn()
 	}
@@ -319,6 +329,7 @@ func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error 
 		return r.broken
 	}
 	r.s.tidy()
+	r.s.sweep(r.me())
 	if r.unannounced() {
 		r.seen--
 	}

@@ -21,6 +21,8 @@ type laneSender struct {
 	at int // where the search for a sleeper begins
 
 	tail  uint64 // end of what is published; the shared one is only written
+	seq   uint64 // the number of the next message, never wraps
+	other int    // the mark that is not the tail's
 	limit uint64 // tail may grow up to here: the head last seen plus the capacity
 	size  uint64 // capacity
 
@@ -36,8 +38,12 @@ type laneSender struct {
 	free   mem.Uint32  // private: how many extents were free when there was no room
 	ready  func() bool // what it waits for is there
 	roomy  func() bool // there is room up to want
+	vacant func() bool // there may be a place for another message
+	rounds int         // how often it tries to claim one before it takes it for full
+	usable func() bool // there is a chunk, in a sparse lane
 	gone   func() bool // a sleeper has reason to wake
 	notify func()      // nothing
+	crowd  func()      // says that it waits for a place
 }
 
 func (s *laneSender) init(e *end, sh *shared, size uint64) {
@@ -52,7 +58,15 @@ func (s *laneSender) init(e *end, sh *shared, size uint64) {
 	s.rouse = func() { _ = guard(s.wakeSelf) }
 	s.gone = s.hasGone
 	s.roomy = func() bool { return int64(s.l.head.Load()-s.want) >= 0 || sh.h.ended.Load() != 0 }
+	s.usable = func() bool { return true }
 	s.notify = func() {}
+	if sh.opts.MaxMessages > 0 {
+		s.detour.Or(limited)
+		s.nap.pass = s.passBound
+	}
+	s.rounds = enough
+	s.vacant = func() bool { return sh.h.ended.Load() != 0 || sh.hasPlace(s.i) }
+	s.crowd = func() { sh.h.full.Store(1) }
 }
 
 // use makes lane i the one that this end is about to join.
@@ -95,7 +109,11 @@ func (s *laneSender) begin() error {
 		return fmt.Errorf("%w: tail %d, head %d", ErrCorrupt, tail, head)
 	}
 	s.tail, s.limit = tail, head+s.size
-	if s.s.h.ended.Load() != 0 { // before this lane was one to be cut, perhaps
+	if err := s.recount(); err != nil {
+		return err
+	}
+	s.l.claim.Store(uint32(s.seq)) // whoever had the lane claims nothing any more
+	if s.s.h.ended.Load() != 0 {   // before this lane was one to be cut, perhaps
 		s.l.cut.CompareAndSwap(0, tail|1)
 	}
 	return nil
@@ -194,9 +212,16 @@ func (s *laneSender) doze(ctx context.Context, w *patience, what uint32) error {
 	if s.friend != nil {
 		friend = &s.friend.Presence
 	}
-	err := s.wait(ctx, &s.nap, w, what, s.ready, s.notify, friend, s.gone)
+	announce := s.notify
+	if what == forBound {
+		announce = s.crowd
+	}
+	err := s.wait(ctx, &s.nap, w, what, s.ready, announce, friend, s.gone)
 	if errors.Is(err, ErrTruncated) {
 		return s.breaks(err)
+	}
+	if err != nil && s.nap.woken && s.nap.pass != nil {
+		s.nap.pass()
 	}
 	return err
 }
@@ -215,6 +240,15 @@ func (s *laneSender) hasGone() bool {
 		}
 	case forExtent:
 		if sh.freeExtents(s.i) != s.free.Load() || sh.undone() {
+			return true
+		}
+	case forBound:
+		sh.h.full.Store(1) // whoever cleared it may be stopped
+		if sh.hasPlace(s.i) {
+			return true
+		}
+	case forChunk:
+		if s.usable() {
 			return true
 		}
 	}
@@ -256,6 +290,7 @@ func (s *laneSender) publish(tail, n, bytes uint64) error {
 	// it away.
 	s.l.messages.StoreRelaxed(s.l.messages.Load() + n)
 	s.l.bytes.StoreRelaxed(s.l.bytes.Load() + bytes)
+	s.mark(tail, n)
 	if s.fenced {
 		s.l.tail.Store(tail)
 	} else {
@@ -266,6 +301,7 @@ func (s *laneSender) publish(tail, n, bytes uint64) error {
 	if s.s.h.ended.Load() != 0 && s.behindCut() {
 		s.l.messages.StoreRelaxed(s.l.messages.Load() - n)
 		s.l.bytes.StoreRelaxed(s.l.bytes.Load() - bytes)
+		s.friend = nil // nothing is published after this, which would spoil the mark of the cut: see open
 		return ErrClosed
 	}
 	if s.s.h.sleepers.Load() != 0 && s.s.wakeOne(s.at) {

@@ -36,7 +36,7 @@ func quiesce(r *Ring) {
 // manyWords are where the head, the seats and the lanes of a ring have words that
 // processes write.
 func manyWords(g geometry) (at []int) {
-	at = append(at, 256, 384, 512, 640)
+	at = append(at, 256, 384, 512, 640, 768)
 	for x := range g.seats {
 		seat := sharedHead + x*seatSize
 		for off := 0; off < 64; off += 8 {
@@ -49,7 +49,7 @@ func manyWords(g geometry) (at []int) {
 		for off := 0; off < 64; off += 8 {
 			at = append(at, lane+off)
 		}
-		at = append(at, lane+128, lane+256, lane+384, lane+392, lane+400)
+		at = append(at, lane+128, lane+152, lane+160, lane+256, lane+384, lane+392, lane+400)
 		table := g.at(i)
 		for k := range 4 { // the last are the first to be used
 			for off := 0; off < extentSize; off += 8 {
@@ -166,6 +166,7 @@ func TestManyGarbage(t *testing.T) {
 	for range 150 {
 		o := hostileOptions
 		o.Redeliver, o.Strategy = src.IntN(2) == 0, strategies[src.IntN(3)]
+		o.MaxMessages = src.IntN(2) * 8
 		r, err := New("", &o)
 		require.NoError(t, err)
 		p, c := producer(t, r), consumer(t, r)
@@ -194,6 +195,7 @@ func TestManyGarbage(t *testing.T) {
 			err = p.Send(ctx, make([]byte, 1<<(4*k)))
 			require.True(t, manyExpected(err), "%v", err)
 		}
+		require.GreaterOrEqual(t, r.Stats().Queued, 0)
 		require.NoError(t, p.Close())
 		require.NoError(t, c.Close())
 		for range o.Producers {
@@ -373,9 +375,11 @@ func TestManyCorrupt(t *testing.T) {
 	for name, spoil := range map[string]func(l *lane, s *shared){
 		"tail between": func(l *lane, _ *shared) { l.tail.Store(l.tail.Load() + 4) },
 		"tail beyond":  func(l *lane, _ *shared) { l.tail.Store(l.head.Load() + minCapacity + 8) },
+		"no mark":      func(l *lane, _ *shared) { l.mark[0].Store(1 << 40); l.mark[1].Store(1 << 41) },
 		"extent at the end": func(l *lane, s *shared) {
 			l.head.Store(minCapacity - 8)
 			l.tail.Store(minCapacity)
+			l.mark[0].Store(minCapacity / 8 << 32)
 			s.record(minCapacity - 8).Store(kindExtent)
 		},
 		"overlap": func(_ *lane, s *shared) {

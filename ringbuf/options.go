@@ -85,7 +85,8 @@ type Options struct {
 	// of two of at least 64 KiB. A message takes its length rounded up to 8,
 	// plus 8; one that does not fit, 16. Channels take their capacity from NewChan.
 	// Where there are many producers, each has so much of its own, and where
-	// messages are held in extents, as much again for those.
+	// messages are held in extents, as much again for those; a Ring's is at most 2 GiB
+	// then.
 	Capacity int
 	// MaxMessage is the largest message in bytes; the default is the capacity
 	// less 8, the most is 2 TiB. Messages that do not fit the ring (where there
@@ -107,7 +108,33 @@ type Options struct {
 	// Redeliver, for rings with many ends, receives again what a consumer held
 	// when it died: every message at least once instead of at most once.
 	// Consumer.Redelivered tells. (A ring with one end each always does so.)
-	Redeliver   bool
+	Redeliver bool
+	// MaxMessages, for rings and channels with many ends, is how many messages of all
+	// producers together may be sent and not received; 0 means any number. Beyond that
+	// there is no room: Send waits, TrySend returns ErrFull. It is never exceeded, and
+	// no place is lost when processes die; a producer that is stopped in the middle of
+	// a Send may hold one until it goes on. Each Send looks at the lanes of all
+	// producers then. Commit may have to wait for a place, until Close, though Reserve
+	// has seen one. Messages that are received again (Redeliver) do not count.
+	MaxMessages int
+	// Grow, for rings with many ends, makes Capacity address space: by default 1 GiB
+	// for each producer, at least 1 MiB, at most 2 GiB. Memory is taken, 256 KiB at a
+	// time, when messages are sent, and given back when they were received, but for
+	// half a megabyte of each producer: so producers may run far ahead of consumers.
+	// When the system has no more, Send returns ErrNoSpace; see MaxMessage. Messages
+	// of up to 32 KiB lie in records then, larger ones, at most 4096 at a time, in
+	// memory of their own; MaxMessage is by default a quarter of the capacity, so a
+	// ring for 64 producers takes 128 GiB of address space. What a producer that died
+	// had prepared for its next messages stays until another takes its place. Grow does
+	// not go together with Redeliver or Leases (ErrOption).
+	Grow bool
+	// Leases, for rings with many ends, lets a Queue hand messages out that stay held
+	// until they are said to be done (Queue.Lease), and wait until all are
+	// (Queue.WaitFinished). What a process held when it died counts as done, or, with
+	// Redeliver, is received again. Of the messages of one producer at most 65536 may be
+	// unfinished, sent and not done, or fewer: Capacity bytes of them, where each takes its
+	// length rounded up to 64. Then Send waits.
+	Leases      bool
 	Strategy    Strategy
 	OnPeerDeath PeerDeath
 	// Exist says what New does when the name is taken; default ExistFail.
@@ -124,8 +151,9 @@ type OpenOptions struct {
 
 const (
 	defaultCapacity = 1 << 20
-	minCapacity     = 1 << 16                      // the largest page size in use, so that every system can map it twice
-	maxCapacity     = 1 << (30 + 8*(^uint(0)>>63)) // 1<<38; what 32-bit systems get does not matter, they have no rings
+	growCapacity    = 1 << (20 + 10*(^uint(0)>>63)) // what 32-bit systems get does not matter
+	minCapacity     = 1 << 16                       // the largest page size in use, so that every system can map it twice
+	maxCapacity     = 1 << (30 + 8*(^uint(0)>>63))  // 1<<38; what 32-bit systems get does not matter, they have no rings
 )
 
 // normal returns the options with defaults filled in and values checked.
@@ -136,13 +164,25 @@ func (o *Options) normal() (Options, error) {
 	}
 	if n.Capacity == 0 {
 		n.Capacity = defaultCapacity
+		if n.Grow {
+			n.Capacity = growCapacity
+		}
 	}
 	if n.Capacity < 0 || n.Capacity > maxCapacity {
 		return n, fmt.Errorf("%w: capacity %d", ErrSize, n.Capacity)
 	}
 	n.Capacity = ceilPow2(max(n.Capacity, minCapacity))
+	if n.Grow {
+		if n.Capacity/2 > growCapacity {
+			return n, fmt.Errorf("%w: capacity %d of sparse lanes", ErrSize, n.Capacity)
+		}
+		n.Capacity = max(n.Capacity, leastChunks*chunkSize)
+	}
 	if n.MaxMessage == 0 {
 		n.MaxMessage = n.Capacity - recordHeader
+		if n.Grow { // so that the big ones take no more address space than the small ones
+			n.MaxMessage = n.Capacity / 4
+		}
 	}
 	if n.MaxMessage < 0 || n.MaxMessage > maxFile/4 {
 		return n, fmt.Errorf("%w: messages of %d bytes in a ring of %d", ErrSize, n.MaxMessage, n.Capacity)
@@ -160,6 +200,9 @@ func (o *Options) checkModes() error {
 	}
 	if o.OnPeerDeath > Wait {
 		return fmt.Errorf("%w: peer death %d", ErrOption, o.OnPeerDeath)
+	}
+	if o.MaxMessages < 0 || o.MaxMessages > 0 && o.Mode == SPSC {
+		return fmt.Errorf("%w: at most %d messages in mode %v", ErrOption, o.MaxMessages, o.Mode)
 	}
 	return o.ends()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/shmfile"
@@ -26,6 +27,8 @@ type Queue struct {
 	ring *Ring
 	send queueSender
 	recv queueReceiver
+
+	joins sync.RWMutex // held for reading by whoever waits until all is finished
 }
 
 // NewQueue makes a queue. A name, and what o says, which may be nil, mean what they mean
@@ -102,6 +105,8 @@ func (q *Queue) Close() error {
 	q.send.shut()
 	q.recv.shut()
 	q.ring.close()
+	q.joins.Lock()
+	defer q.joins.Unlock()
 	q.send.own.close()
 	q.recv.own.close()
 	if err := q.ring.Close(); err != nil {

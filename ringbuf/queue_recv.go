@@ -70,7 +70,7 @@ func (q *Queue) All(ctx context.Context) iter.Seq2[[]byte, error] {
 
 func (r *queueReceiver) recv(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	if r.own.guarded {
-		_, err := r.careful(func() (n int, err error) { buf, err = r.transfer(ctx, buf, wait); return })
+		_, err := r.careful(func() (n int, err error) { buf, err = r.transfer(ctx, buf, nil, wait); return })
 		if err != nil {
 			buf = buf[:0]
 		}
@@ -91,13 +91,14 @@ func (r *queueReceiver) recv(ctx context.Context, buf []byte, wait bool) ([]byte
 		buf = b
 	}
 	r.lock.Unlock()
-	return r.transfer(ctx, buf, wait)
+	return r.transfer(ctx, buf, nil, wait)
 }
 
-func (r *queueReceiver) transfer(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
+// transfer receives a message: into buf, or, if that is not nil, as a lease.
+func (r *queueReceiver) transfer(ctx context.Context, buf []byte, lease *Lease, wait bool) ([]byte, error) {
 	var err error
 	for {
-		buf, err = r.get(ctx, buf, false, false)
+		buf, err = r.get(ctx, buf, lease, false, false)
 		if err != errOutside && (err != ErrEmpty || !wait) {
 			return buf, err
 		}
@@ -113,7 +114,7 @@ func (r *queueReceiver) transfer(ctx context.Context, buf []byte, wait bool) ([]
 		return buf, err
 	}
 	for w, tries := (patience{}), 0; ; tries++ {
-		buf, err = r.get(ctx, buf, wait, true)
+		buf, err = r.get(ctx, buf, lease, wait, true)
 		switch err {
 		default:
 			return buf, err
@@ -132,7 +133,7 @@ func (r *queueReceiver) transfer(ctx context.Context, buf []byte, wait bool) ([]
 
 // get receives a message if there is one. If not it returns ErrEmpty, or parks, or
 // errBeaten if there is one now. served says that the caller has the turn.
-func (r *queueReceiver) get(ctx context.Context, buf []byte, parks, served bool) ([]byte, error) {
+func (r *queueReceiver) get(ctx context.Context, buf []byte, lease *Lease, parks, served bool) (_ []byte, err error) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	switch {
@@ -145,7 +146,11 @@ func (r *queueReceiver) get(ctx context.Context, buf []byte, parks, served bool)
 	case r.late && !served:
 		return buf[:0], ErrEmpty
 	}
-	buf, err := r.lane.get(ctx, buf, false)
+	if lease == nil {
+		buf, err = r.lane.get(ctx, buf, false)
+	} else if lease.h, err = r.lane.keep(ctx); err == nil {
+		lease.r, lease.again = r, r.lane.again
+	}
 	if err == ErrEmpty && parks {
 		err = r.settle(ctx)
 	}

@@ -61,25 +61,11 @@ func (r *queueReceiver) sitDown() (joined bool, err error) {
 	return r.joined, err
 }
 
-// Len returns how many messages were sent and not yet received, of all producers. It may
-// be out of date when it arrives.
+// Len returns how many messages were sent and not yet received, of all producers. What
+// is received again does not count again. It is exact while nobody sends or receives, also
+// if processes were killed or stopped in the middle of that. Otherwise it may be out of
+// date when it arrives, of one producer more than of another.
 func (q *Queue) Len() int { return q.ring.many.unreceived() }
-
-// unreceived is how many messages were published and not received for the first time.
-func (s *shared) unreceived() int {
-	var n uint64
-	_ = guard(func() error {
-		// What was received was sent before.
-		for x := range s.usedSeats() {
-			n -= s.seats[x].messages.Load() - s.seats[x].again.Load()
-		}
-		for i := range s.usedLanes() {
-			n += s.lanes[i].messages.Load()
-		}
-		return nil
-	})
-	return int(max(int64(n), 0))
-}
 
 // Empty says whether there is no message. The answer may be out of date when it arrives.
 func (q *Queue) Empty() bool {
@@ -98,7 +84,7 @@ func (q *Queue) Empty() bool {
 }
 
 // Full says whether a TrySend of an empty message would return ErrFull. A process that
-// is no producer has no room that could be full. The answer may be out of date when it
+// is no producer has no room that could be full, but Options.MaxMessages may be reached. The answer may be out of date when it
 // arrives.
 func (q *Queue) Full() bool {
 	full := false
@@ -113,8 +99,11 @@ func (s *queueSender) full() bool {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	switch {
-	case s.own.closed.Load() || s.own.broken != nil || !s.joined:
+	case s.own.closed.Load() || s.own.broken != nil:
 		return false
+	case !s.joined:
+		sh := s.lane.s
+		return sh.opts.MaxMessages > 0 && sh.count() >= sh.bound()
 	case s.late:
 		return true
 	}

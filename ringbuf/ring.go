@@ -166,18 +166,24 @@ func (r *Ring) mmap(size int64) (err error) {
 
 // read takes over what the creator wrote behind the object's header.
 func (o *Options) read(f *os.File) error {
-	var b [24]byte
+	var b [32]byte
 	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
 		return fmt.Errorf("read options: %w", err)
 	}
 	field := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
 	o.Strategy, o.OnPeerDeath, o.Mode = Strategy(field(0)), PeerDeath(field(1)), Mode(field(2))
 	o.Redeliver, o.fenced = field(3)&flagRedeliver != 0, field(3)&flagFenced != 0
+	o.Grow = field(3)&flagGrow != 0
+	o.Leases = field(3)&flagLeases != 0
 	o.Producers, o.Consumers = int(field(4)), int(field(5))
+	o.MaxMessages = int(binary.LittleEndian.Uint64(b[24:]))
 	if o.Mode == SPSC { // such a ring has no more
 		o.Producers, o.Consumers = 1, 1
 	}
 	n := *o
+	if flags := field(3); o.Mode != SPSC && (flags&flagCounted == 0 || flags >= flagLeases<<1) {
+		return fmt.Errorf("%w: flags %#x", ErrVersion, flags)
+	}
 	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
 		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
 // Many ends. Each producer has a lane and each consumer a seat. A producer is the
@@ -23,7 +24,11 @@ import (
 //	lane_sender.go    a producer: joining, room, publishing, waiting
 //	lane_receiver.go  a consumer: what is published where, taking, the end
 //	lane_wait.go      who sleeps, who wakes whom
+//	lane_count.go     how many messages there are
+//	lane_bound.go     how many there may be
 //	lane_held.go      what consumers hold, and what becomes of it when they die
+//	lease.go          holding any number of messages
+//	join.go           waiting until nothing is unfinished
 //
 // The state of a peer is read from its presence. That nobody is left is a statement
 // about many words, so they are collected twice (quiet).
@@ -40,6 +45,9 @@ type shared struct {
 	both  *handOver
 
 	fenced bool // publishers fence
+
+	allocate func(off, n int64) error // gives that much of the file memory
+	punch    func(off, n int64) error // and takes it back
 }
 
 // sharedOf lays a ring or channel of that geometry over b.
@@ -51,6 +59,9 @@ func sharedOf(b []byte, f *os.File, g geometry, o Options) *shared {
 		lanes: slotsOf[lane](b[sharedHead+g.seats*seatSize:], g.lanes),
 
 		fenced: o.fenced,
+
+		allocate: func(off, n int64) error { return shmfile.Allocate(f, off, n) },
+		punch:    func(off, n int64) error { return shmfile.Punch(f, off, n) },
 	}
 }
 
@@ -63,11 +74,20 @@ func (o Options) header() []byte {
 	if o.fenced {
 		flags |= flagFenced
 	}
+	if o.Mode != SPSC {
+		flags |= flagCounted
+	}
+	if o.Grow {
+		flags |= flagGrow
+	}
+	if o.Leases {
+		flags |= flagLeases
+	}
 	var b []byte
 	for _, v := range []uint32{uint32(o.Strategy), uint32(o.OnPeerDeath), uint32(o.Mode), flags, uint32(o.Producers), uint32(o.Consumers)} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	return b
+	return binary.LittleEndian.AppendUint64(b, uint64(o.MaxMessages))
 }
 
 // usedLanes and usedSeats are what was ever used; whoever scans looks no further.

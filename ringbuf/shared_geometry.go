@@ -9,6 +9,8 @@ type geometry struct {
 	head         int // bytes before the first lane's memory, allocated from the start
 	lane         int // bytes of a lane's memory
 	table        int // entries of its table of extents
+	chunk        int // bytes of a chunk of a sparse lane, 0 if lanes are not sparse
+	words        int // where in the lane's memory the words of its chunks are
 	slots        int // where in the lane's memory its records or slots are
 	capacity     int // bytes of records; slots
 	hold         int // where its extents are
@@ -40,8 +42,14 @@ func (o *Options) ends() error {
 			*x.n = defaultEnds
 		}
 	}
+	if o.Grow && (o.Mode == SPSC || o.Redeliver || o.Leases) {
+		return fmt.Errorf("%w: Grow in mode %v, with redelivery %v, leases %v", ErrOption, o.Mode, o.Redeliver, o.Leases)
+	}
 	if o.Redeliver && o.Mode == SPSC {
 		return fmt.Errorf("%w: Redeliver in mode %v, where it is always so", ErrOption, o.Mode)
+	}
+	if o.Leases && o.Mode == SPSC {
+		return fmt.Errorf("%w: Leases in mode %v", ErrOption, o.Mode)
 	}
 	return nil
 }
@@ -57,15 +65,29 @@ func geometryOf(o Options, slot int) (g geometry, err error) {
 	if slot > 0 {
 		g.lane = roundUp(o.Capacity*slot, zoneUnit)
 	} else {
+		if o.Capacity > mostCounted {
+			return g, fmt.Errorf("%w: capacity %d of each producer", ErrSize, o.Capacity)
+		}
 		g.table = min(max(o.Capacity>>10, 256), 4096)
-		g.slots = roundUp(g.table*extentSize, zoneUnit)
-		g.hold = g.slots + o.Capacity
+		if o.Leases {
+			g.table = min(o.Capacity>>6, 1<<16)
+		}
+		g.words = g.table * extentSize
+		g.slots = roundUp(g.words, zoneUnit)
 		g.held = o.Capacity
+		if o.Grow {
+			g.chunk, g.held = chunkSize, 0
+			g.slots = roundUp(g.words+o.Capacity/g.chunk*8, zoneUnit)
+		}
+		g.hold = g.slots + o.Capacity
 		if o.MaxMessage > g.held/4 {
 			if o.MaxMessage > maxFile/4 {
 				return g, fmt.Errorf("%w: messages of %d bytes", ErrSize, o.MaxMessage)
 			}
 			g.big = 4 * roundUp(o.MaxMessage, zoneUnit)
+		}
+		if o.Grow { // as far ahead as with small messages
+			g.big = max(g.big, o.Capacity)
 		}
 		g.lane = g.hold + g.held + g.big
 	}
@@ -73,6 +95,14 @@ func geometryOf(o Options, slot int) (g geometry, err error) {
 		return g, fmt.Errorf("%w: %d lanes of %d bytes", ErrSize, g.lanes, g.lane)
 	}
 	return g, nil
+}
+
+// fixed is how much of a lane's memory has to be there before it is used.
+func (g geometry) fixed() int {
+	if g.chunk != 0 {
+		return g.slots
+	}
+	return g.hold + g.held
 }
 
 func (g geometry) size() int { return g.head + g.lanes*g.lane }

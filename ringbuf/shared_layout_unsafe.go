@@ -17,15 +17,22 @@ import (
 //	 128    4 strategy     creator
 //	 132    4 onPeerDeath  creator
 //	 136    4 mode         creator
-//	 140    4 flags        creator: flagRedeliver, flagFenced
+//	 140    4 flags        creator: flagRedeliver, flagFenced, flagCounted,
+//	                      flagGrow, flagLeases
 //	 144    4 lanes        creator: how many producers there is room for
 //	 148    4 seats        creator: how many consumers
+//	 152    8 bound        creator: how many messages all may have queued, 0: any number
 //	 256    4 ended        whoever calls CloseSend: 1 from then on
 //	 384    8 sleepers     bit s%64: a consumer in seat s may sleep; set by sleepers,
 //	                       cleared by whoever finds none of them asleep
 //	 512    8 again        how often messages of dead consumers became available
 //	 640    4 usedLanes    joining producers: lanes from this one on were never used
 //	 644    4 usedSeats    joining consumers, alike
+//	 768    4 full         1: a producer may sleep forBound; set by sleepers, cleared by
+//	                       whoever finds none of them asleep
+//	 896    4 finished     how often joiners were woken: those sleep on it
+//	 900    4 joiners      after how many messages that are done they are to be woken, 0
+//	                       for never; set by joiners, counted down by whoever finishes one
 //	1024      seat[seats], lane[lanes], then, from a multiple of 64 KiB on, for each
 //	          lane its table of extents, its records or slots, its extents (geometry)
 type sharedHeader struct {
@@ -37,7 +44,8 @@ type sharedHeader struct {
 	flags       uint32
 	lanes       uint32
 	seats       uint32
-	_           [mem.Line - 24]byte
+	bound       uint64
+	_           [mem.Line - 32]byte
 	ended       mem.Uint32
 	_           [mem.Line - 4]byte
 	sleepers    mem.Uint64
@@ -46,13 +54,21 @@ type sharedHeader struct {
 	_           [mem.Line - 8]byte
 	usedLanes   mem.Uint32
 	usedSeats   mem.Uint32
-	_           [3*mem.Line - 8]byte
+	_           [mem.Line - 8]byte
+	full        mem.Uint32
+	_           [mem.Line - 4]byte
+	finished    mem.Uint32
+	joiners     mem.Uint32
+	_           [mem.Line - 8]byte
 }
 
 // Flags.
 const (
 	flagRedeliver = 1 << iota // what a dead consumer held is received again
 	flagFenced                // publishers fence, since there is no futex.HeavyFence
+	flagCounted               // records carry running numbers, lanes marks; always set
+	flagGrow                  // lanes are sparse
+	flagLeases                // messages are held until they are done
 )
 
 // seat is a consumer's.
@@ -91,9 +107,17 @@ type seat struct {
 //	                   a slot, never wraps
 //	136    8 messages  producer: how many it has published
 //	144    8 bytes     producer: their lengths
+//	152 2* 8 mark      producer: where the last two publications ended, and the number
+//	                   of the next message there (lane_count.go)
+//	168    4 entries   producer, of a ring with leases: how many entries of the lane's
+//	                   table of extents were ever used; what follows may not be allocated
 //	256    8 head      consumers: end of what is taken, counted alike
-//	384    4 asleep    producer: what it sleeps for, forRoom or forExtent; wakers
-//	                   clear it
+//	264    8 low       whoever frees chunks of a sparse lane: those before this one
+//	                   have no memory
+//	384    4 asleep    producer: what it sleeps for, forRoom, forExtent, forBound or
+//	                   forChunk; wakers clear it
+//	388    4 claim     producer: the number up to which it means to publish, if that is
+//	                   beyond what it has (lane_bound.go)
 //	392    8 wanted    producer: the head that it sleeps for
 //	400    8 cut       whoever ends the stream, once: where it ends in this lane, plus 1
 //	512    8 waits     producer: how often it slept
@@ -106,11 +130,14 @@ type lane struct {
 	tail     mem.Uint64
 	messages mem.Uint64
 	bytes    mem.Uint64
-	_        [mem.Line - 24]byte
+	mark     [2]mem.Uint64
+	entries  mem.Uint32
+	_        [mem.Line - 44]byte
 	head     mem.Uint64
-	_        [mem.Line - 8]byte
+	low      mem.Uint64
+	_        [mem.Line - 16]byte
 	asleep   mem.Uint32
-	_        [4]byte
+	claim    mem.Uint32
 	wanted   mem.Uint64
 	cut      mem.Uint64
 	_        [mem.Line - 24]byte
@@ -125,6 +152,8 @@ const (
 	awake uint32 = iota
 	forRoom
 	forExtent
+	forBound
+	forChunk
 )
 
 // extent is one piece of a lane's memory for large messages.
@@ -153,17 +182,24 @@ const (
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(sharedHeader{})-sharedHead]
 	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.mode)-136]
+	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.bound)-152]
 	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.ended)-256]
 	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.sleepers)-384]
 	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.again)-512]
 	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.usedLanes)-640]
+	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.full)-768]
+	_ = [1]struct{}{}[unsafe.Offsetof(sharedHeader{}.finished)-896]
 	_ = [1]struct{}{}[unsafe.Sizeof(seat{})-seatSize]
 	_ = [1]struct{}{}[unsafe.Offsetof(seat{}.asleep)-128]
 	_ = [1]struct{}{}[unsafe.Offsetof(seat{}.messages)-256]
 	_ = [1]struct{}{}[unsafe.Sizeof(lane{})-laneSize]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.tail)-128]
+	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.mark)-152]
+	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.entries)-168]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.head)-256]
+	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.low)-264]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.asleep)-384]
+	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.claim)-388]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.wanted)-392]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.cut)-400]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.waits)-512]

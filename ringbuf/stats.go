@@ -11,6 +11,7 @@ type Stats struct {
 	Used        int    // published and not released, alike
 	HighWater   int    // most that was used, alike, of those moments at which an end looked; with many producers of any one's room
 	Messages    uint64 // messages, or values, published since it was made
+	Queued      int    // messages, or values, published and not received; with one end each not released, and of those one more or less where an end was killed
 	Redelivered uint64 // messages received again since it was made, where Options.Redeliver says so
 	ProducerPID int    // who sends, 0 for nobody; with many, one of them
 	ConsumerPID int    // who receives, 0 for nobody; with many, one of them
@@ -43,12 +44,14 @@ func note(high *mem.Uint64, used uint64) {
 // stats are in bytes or values.
 func (h *header) stats(capacity int) (s Stats) {
 	_ = guard(func() error {
+		gone := h.received.messages.Load()
 		received := h.head.Load()
 		sent := h.tail.Load()
 		high := max(h.sent.high.Load(), h.received.high.Load())
 		s = Stats{
 			Sent: sent, Received: received, Used: int(min(sent-received, uint64(capacity))),
 			HighWater: int(min(high, uint64(capacity))), Messages: h.sent.messages.Load(),
+			Queued:      int(min(max(int64(h.sent.messages.Load()-gone), 0), int64(capacity))),
 			ProducerPID: h.producer.PID(), ConsumerPID: h.consumer.PID(), Ended: h.ended.Load() != 0,
 		}
 		return nil
@@ -112,6 +115,7 @@ func (s *shared) stats(unit uint64) (st Stats) {
 			}
 		}
 		st.HighWater = int(min(high, uint64(s.size())) / unit)
+		st.Queued = int(s.count())
 		st.Ended = s.h.ended.Load() != 0
 		return nil
 	})
