@@ -47,12 +47,13 @@ type QueueOptions struct {
 	MaxItems int
 	// MaxBytes is how many bytes of items one process may have put that nobody has got
 	// yet; Put waits for room. An item takes 8 bytes more than its size, which is
-	// rounded up to 8. Default and most is 1 GiB. It is address space: memory is
-	// taken when items are put, and given back when they are got.
+	// rounded up to 8. Default and most is 1 GiB. Up to 4 MiB are memory, which a process
+	// takes when it first puts; more is address space: memory is taken when items are
+	// put, and given back when they are got, which costs about as much as a copy.
 	MaxBytes int
-	// MaxMessage is the size of the largest item in bytes, default 1 GiB. Items of more
-	// than a quarter of MaxBytes have memory of their own, for as long as they are in
-	// the queue.
+	// MaxMessage is the size of the largest item in bytes, default 256 MiB. Items over
+	// 32 KiB, or over 1 KiB with a MaxBytes of up to 4 MiB, have memory of their own, for
+	// as long as they are in the queue.
 	MaxMessage int
 	// Producers and Consumers are how many processes may put, and get, at a time:
 	// default 64, at most 256.

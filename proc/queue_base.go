@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,10 +24,12 @@ type queue[T any] struct {
 	closed bool
 }
 
-// These are address space.
+// MaxBytes up to smallMaxBytes are memory, which a producer takes when it first puts, more
+// are address space.
 const (
-	defaultMaxBytes = 4 << 20
-	defaultMaxItem  = 1 << 30
+	smallMaxBytes  = 4 << 20
+	mostMaxBytes   = 1 << 30
+	defaultMaxItem = 256 << 20 // address space
 )
 
 // make makes the queue; ro has what is not among the options.
@@ -34,18 +37,20 @@ func (q *queue[T]) make(o *QueueOptions, ro ringbuf.Options) error {
 	if o == nil {
 		o = new(QueueOptions)
 	}
-	if o.MaxItems < 0 || o.MaxBytes < 0 || o.MaxBytes > defaultMaxBytes {
+	if o.MaxItems < 0 || o.MaxBytes < 0 || o.MaxBytes > mostMaxBytes {
 		return fmt.Errorf("make queue: %w: %d items, %d bytes", ringbuf.ErrSize, o.MaxItems, o.MaxBytes)
 	}
-	ro.Mode = ringbuf.MPMC
-	ro.Capacity = o.MaxBytes
+	ro.Mode, ro.MaxMessages = ringbuf.MPMC, o.MaxItems
+	switch ro.Capacity = o.MaxBytes; {
+	case ro.Leases: // where messages do not grow
+		ro.Capacity = cmp.Or(o.MaxBytes, smallMaxBytes)
+	case o.MaxBytes == 0 || o.MaxBytes > smallMaxBytes:
+		ro.Capacity, ro.Grow = cmp.Or(o.MaxBytes, mostMaxBytes), true
+	}
 	ro.MaxMessage = o.MaxMessage
 	ro.Producers, ro.Consumers = o.Producers, o.Consumers
 	if !o.FailAlone {
 		ro.OnPeerDeath = ringbuf.Wait
-	}
-	if ro.Capacity == 0 {
-		ro.Capacity = defaultMaxBytes
 	}
 	if ro.MaxMessage == 0 {
 		ro.MaxMessage = defaultMaxItem
