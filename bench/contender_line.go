@@ -95,14 +95,14 @@ func (l procLine[T, V]) pair() *pair {
 // two are the ways between the sides.
 type two[L any] struct{ Forth, Back L }
 
-// lineOfQueue is two Queues.
-func lineOfQueue[V any](name string) procLine[two[*proc.Queue[V]], V] {
+// lineOfQueue is two Queues, which hold so many bytes of each producer, 0 for any number.
+func lineOfQueue[V any](name string, bytes int) procLine[two[*proc.Queue[V]], V] {
 	wired := func(out, in *proc.Queue[V]) wire[V] { return wire[V]{out.Put, in.Get} }
 	return newLine(name, func(*order) (w wire[V], t two[*proc.Queue[V]], err error) {
-		if t.Forth, err = proc.NewQueue[V](nil); err != nil {
+		if t.Forth, err = proc.NewQueue[V](&proc.QueueOptions{MaxBytes: bytes}); err != nil {
 			return w, t, err
 		}
-		t.Back, err = proc.NewQueue[V](&proc.QueueOptions{MaxBytes: ringBytes})
+		t.Back, err = proc.NewQueue[V](&proc.QueueOptions{MaxBytes: bytes})
 		return wired(t.Forth, t.Back), t, err
 	}, func(t two[*proc.Queue[V]]) wire[V] { return wired(t.Back, t.Forth) }, numberIn[V])
 }

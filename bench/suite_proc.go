@@ -18,7 +18,8 @@ func procScenes() []scene {
 	for _, place := range []string{diffCores, sameCore, unpinned} {
 		add(sceneWords, place, 8, rateMetric("items"),
 			entry{"Chan MPMC", chanWords, jobThroughput, ""},
-			entry{"Queue", queueWords, jobThroughput, "Chan MPMC"})
+			entry{"Queue", queueWords, jobThroughput, "Chan MPMC"},
+			entry{"Queue, unbounded", queueGrows, jobThroughput, "Chan MPMC"})
 		add(sceneTasks, place, 0, rateMetric("items"),
 			entry{"Python Queue", pythonQueueRate, jobThroughput, ""},
 			entry{"Queue", queueTasks, jobThroughput, "Python Queue"})
