@@ -18,7 +18,8 @@ import (
 // others; its function is the program. A Cmd is used by one goroutine at a time;
 // Start may be called again, for one more process.
 type Cmd struct {
-	// Path is the program to execute, Args its arguments, beginning with its name.
+	// Path is the program to execute, Args its arguments, beginning with its name;
+	// without any they are the Path alone.
 	Path string
 	Args []string
 	// Options are those of Func.Start. AuthKey is not passed on: put what the
@@ -76,9 +77,16 @@ func (c *Cmd) Pass(key string, value any) {
 func (c *Cmd) Start(ctx context.Context) (*Process, error) {
 	p, err := c.start(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", c.Args[0], err)
+		return nil, fmt.Errorf("start %s: %w", c.argv()[0], err)
 	}
 	return p, nil
+}
+
+func (c *Cmd) argv() []string {
+	if len(c.Args) == 0 {
+		return []string{c.Path}
+	}
+	return c.Args
 }
 
 func (c *Cmd) start(ctx context.Context) (*Process, error) {
@@ -159,6 +167,9 @@ func (v passing) pack() (p packed, err error) {
 	}
 	p.key = v.key
 	if f, ok := v.value.(*os.File); ok {
+		if f == nil {
+			return p, os.ErrInvalid
+		}
 		p.hs = []handle.Handle{{Kind: fileKind, File: f}}
 	} else if p.data, p.hs, err = handle.Encode(func() ([]byte, error) { return codec.Marshal(v.value) }); err != nil {
 		return p, err

@@ -20,7 +20,7 @@ func (c *Cmd) launch(p *Process, l luggage) error {
 	}
 	return p.launch(image{
 		path: c.Path,
-		args: c.Args,
+		args: c.argv(),
 		env:  overlay(env, c.environ()),
 		dir:  c.Dir,
 		fds:  fds.list,

@@ -59,7 +59,7 @@ func TestCommand(t *testing.T) {
 	require.Regexp(t, `^sh-\d+$`, p.Name())
 	require.Equal(t, []*proc.Process{p}, proc.Children())
 	require.True(t, p.Alive())
-	require.ErrorIs(t, p.Wait(expired()), context.Canceled)
+	require.ErrorIs(t, p.Wait(over()), context.Canceled)
 	io.WriteString(w, "input")
 	w.Close()
 	require.Equal(t, "green "+dir+" argument\ninput", out.all())
@@ -136,9 +136,17 @@ func TestBadCommands(t *testing.T) {
 	require.ErrorContains(t, err, "start no-such-program-anywhere: ")
 	_, err = proc.Command("/nonexistent/program").Start(ctx)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = proc.Command("true").Start(expired())
+	_, err = proc.Command("true").Start(over())
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, start(t, startCommand, struct{}{}, &proc.Options{Daemon: true}).Wait(ctx))
+
+	bare := &proc.Cmd{Path: "/nonexistent/program"}
+	_, err = bare.Start(ctx)
+	require.ErrorContains(t, err, "start /nonexistent/program: ")
+	bare = &proc.Cmd{Path: "/bin/true"}
+	p, err := bare.Start(ctx)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(ctx))
 
 	closed := mustOpen(t, os.DevNull)
 	closed.Close()
@@ -149,6 +157,7 @@ func TestBadCommands(t *testing.T) {
 		`pass "handles": SHMKIT_HANDLES is taken`:    func(c *proc.Cmd) { c.Pass("handles", 1) },
 		`pass "c": cbor: unsupported type: chan int`: func(c *proc.Cmd) { c.Pass("c", make(chan int)) },
 		`pass "f": duplicate descriptor`:             func(c *proc.Cmd) { c.Pass("f", closed) },
+		`pass "g": invalid argument`:                 func(c *proc.Cmd) { c.Pass("g", (*os.File)(nil)) },
 	} {
 		r := newRing(t)
 		role, recv := ends(t, r)

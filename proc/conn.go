@@ -46,7 +46,8 @@ type Conn struct {
 	state atomic.Int32 // a connState
 
 	sending gate
-	number  uint64 // of the last message with descriptors; they begin anywhere
+	number  uint64     // of the last message with descriptors; they begin anywhere
+	giving  sync.Mutex // held from the first descriptor of a message until it is published
 
 	receiving gate
 	found     bool   // the next message was found, and waits to be received

@@ -1,7 +1,9 @@
 package proc_test
 
 import (
+	"context"
 	"encoding/binary"
+	"io"
 	"os"
 	"testing"
 
@@ -46,6 +48,54 @@ func TestHostileFrames(t *testing.T) {
 	require.ErrorIs(t, b.Recv(ctx, new(any)), ringbuf.ErrCorrupt, "a list that is none")
 	require.NoError(t, a.Send(ctx, 1))
 	require.NoError(t, b.Recv(ctx, new(int)))
+}
+
+var flip = proc.Register("flip", func(_ context.Context, c *proc.Conn) error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	return proc.SendFlipping(c, null)
+})
+
+// Messages that change while they are received, with descriptors that do not fit them, are
+// messages or errors; nothing else comes of them, and no descriptor is left.
+func TestHostileSender(t *testing.T) {
+	ctx := watchdog(t)
+	for range 3 {
+		a, b := pipe(t, &proc.PipeOptions{Capacity: 1 << 16})
+		p := start(t, flip, b, nil)
+		got := 0
+		for i := 0; i < 20_000; i++ {
+			var err error
+			switch i % 5 {
+			case 0:
+				err = a.Recv(ctx, new(any))
+			case 1:
+				_, err = a.RecvBytes(ctx, 0)
+			case 2:
+				_, err = a.RecvInto(ctx, make([]byte, 64))
+			case 3:
+				var f *os.File
+				if f, err = a.RecvFile(ctx); err == nil {
+					f.Close()
+				}
+			case 4:
+				var got []any
+				err = a.Recv(ctx, &got)
+			}
+			require.NotErrorIs(t, err, io.EOF)
+			require.NotErrorIs(t, err, proc.ErrClosed)
+			require.NoError(t, ctx.Err())
+			if err == nil {
+				got++
+			}
+		}
+		require.NotZero(t, got)
+		require.NoError(t, a.Close())
+		require.Zero(t, code(t, p))
+	}
 }
 
 // A value that refers to handles which did not come with it gets none.

@@ -109,6 +109,12 @@ func (c *Conn) sendBeside(ctx context.Context, kind messageKind, body []byte, b 
 	}
 	putFrame(room, kind, body, list)
 	crashpoint.Hit("conn.written")
+	c.giving.Lock()
+	defer c.giving.Unlock()
+	if c.state.Load() != connOpen {
+		c.tx.Abort()
+		return ErrClosed
+	}
 	if err := c.sock.send(ctx, b.Number, files); err != nil {
 		c.tx.Abort()
 		if errors.Is(err, errSocketGone) {

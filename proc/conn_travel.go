@@ -25,10 +25,17 @@ func (c *Conn) MarshalBinary() ([]byte, error) {
 	if c.state.Load() != connOpen {
 		return nil, fmt.Errorf("give %v away: %w", c, ErrClosed)
 	}
+	c.shut() // first: once it is closed for everybody, nothing is taken any more
 	c.state.Store(connLent)
-	c.shut()
+	c.sock.hold()
+	// Descriptors that were sent for a message which is never published would stay in
+	// the socket. So whoever sends some publishes it first, or has sent none.
+	c.giving.Lock()
+	//lint:ignore SA2001 the wait is all
+	c.giving.Unlock()
 	b, err := c.lend()
 	if err != nil {
+		c.sock.resume()
 		c.reopen()
 		c.state.Store(connOpen)
 		return nil, err // and the roles come back, because the message fails with it
@@ -57,10 +64,9 @@ func (c *Conn) lend() (b []byte, err error) {
 	return codec.Marshal(p)
 }
 
-// quiesce returns when no call is under way. Those that wait in a ring have returned
-// already, or are about to.
+// quiesce returns when no call is under way. Those that wait have returned already, or
+// are about to.
 func (c *Conn) quiesce() {
-	c.sock.hold()
 	for _, g := range []*gate{&c.sending, &c.receiving} {
 		_ = g.lock(context.Background()) // which cannot fail
 		g.unlock()

@@ -31,6 +31,10 @@
 // this process's does. It belongs to the same process group, so Ctrl-C on a
 // terminal interrupts it too.
 //
+// Methods by which values encode or decode themselves (MarshalBinary, UnmarshalBinary)
+// take turns in a process, whatever is started, sent or received. They must not start,
+// send or receive anything themselves: that would wait for itself.
+//
 // [Command] starts other programs as children, in any language, and passes them
 // shared objects.
 //
@@ -44,8 +48,8 @@
 // signal that killed it.
 //
 // A parent that ends, even by SIGKILL, takes its daemons with it; other children
-// go on and may ask [Parent]. Daemons may not have children. The kernel can be trusted with that: there is no
-// heartbeat, and a stopped process is alive.
+// go on and may ask [Parent]. Daemons may not have children. The kernel can be
+// trusted with that: there is no heartbeat, and a stopped process is alive.
 //
 // # Trust
 //

@@ -2,8 +2,12 @@ package proc
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"time"
+
+	"github.com/shmkit/shmkit/internal/codec"
+	"github.com/shmkit/shmkit/internal/handle"
 )
 
 // UnpackItem decodes a message of a Queue[any].
@@ -14,6 +18,24 @@ func UnpackItem(msg []byte) (any, error) {
 	v, r, err := k.unpack(ctx, msg)
 	r.done()
 	return v, err
+}
+
+// ForgeItem returns a message of a Queue[any] whose sender says where its descriptors
+// are.
+func ForgeItem(door string, files, handles int) []byte {
+	bill, _ := codec.Marshal(waybill{Door: door, Token: "x", Files: files, Table: make(handle.Table, handles)})
+	msg := binary.AppendUvarint([]byte{itemWithParcel}, uint64(len(bill)))
+	return append(append(msg, bill...), 0xf6)
+}
+
+// TokensOf are those of the parcels that this process keeps.
+func TokensOf() (tokens []string) {
+	depot.Lock()
+	defer depot.Unlock()
+	for t := range depot.parcels {
+		tokens = append(tokens, t)
+	}
+	return tokens
 }
 
 // What Wait asks of a queue.

@@ -32,6 +32,13 @@ func watchdog(t *testing.T) context.Context {
 	return ctx
 }
 
+// over is a context that is done, for asking without waiting.
+func over() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // file is a shared object for tests: a descriptor that travels.
 type file struct {
 	*os.File
@@ -106,7 +113,11 @@ func start[A any](t *testing.T, f *proc.Func[A], arg A, o *proc.Options) *proc.P
 
 func code(t *testing.T, p *proc.Process) int {
 	t.Helper()
-	<-p.Done()
+	select {
+	case <-p.Done():
+	case <-watchdog(t).Done():
+		t.Fatalf("%v does not end", p)
+	}
 	c, ok := p.ExitCode()
 	require.True(t, ok)
 	return c

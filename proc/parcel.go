@@ -5,10 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/shmkit/shmkit/internal/handle"
 )
+
+// doorPrefix begins the address of every door; the rest is random.
+const doorPrefix = "@shmkit-parcels-"
 
 // Handles in the messages of a queue. Who will receive a message is not known when it
 // is put, and a descriptor cannot lie in shared memory. So the sender keeps duplicates
@@ -38,7 +42,7 @@ type parcel struct {
 	token string
 	hs    []handle.Handle // told what becomes of them
 	stays bool            // for the next receiver, until one is done
-	sent  chan struct{}   // closed when the message was published, and hs know it
+	sent  chan struct{}   // closed when the message was published or withdrawn, and hs know it
 
 	mu      sync.Mutex
 	files   []int // nil when it was dropped
@@ -108,6 +112,7 @@ func (p *parcel) withdraw() {
 		for _, h := range p.hs {
 			h.Failed()
 		}
+		close(p.sent) // for who has read the token where it lay unpublished
 	}
 }
 
@@ -140,6 +145,12 @@ func (p *parcel) remove() bool {
 		depot.door = nil
 	}
 	return true
+}
+
+// possible says whether a sender may have written w: nobody else's socket is knocked at,
+// and no more descriptors are taken than there are handles.
+func (w waybill) possible() bool {
+	return strings.HasPrefix(w.Door, doorPrefix) && w.Files >= 0 && w.Files <= len(w.Table)
 }
 
 // collect decodes a message whose handles are in a parcel: unmarshal is given the

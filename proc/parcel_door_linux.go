@@ -29,7 +29,7 @@ func openDoor() (*door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{address: "@shmkit-parcels-" + rand.Text(), file: os.NewFile(uintptr(fd), "parcels"), silent: make(map[*os.File]bool)}
+	d := &door{address: doorPrefix + rand.Text(), file: os.NewFile(uintptr(fd), "parcels"), silent: make(map[*os.File]bool)}
 	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: d.address}); err == nil {
 		err = unix.Listen(fd, unix.SOMAXCONN)
 	}
@@ -156,13 +156,7 @@ func (p *parcel) hand(raw syscall.RawConn) error {
 			if len(batch) > 0 {
 				rights = unix.UnixRights(batch...)
 			}
-			for {
-				err = unix.Sendmsg(int(fd), []byte{0}, rights, nil, unix.MSG_NOSIGNAL)
-				if err != unix.EINTR {
-					break
-				}
-			}
-			if err == nil {
+			if err = sendmsg(int(fd), []byte{0}, rights); err == nil {
 				sent += len(batch)
 				more = sent < len(p.files)
 			}

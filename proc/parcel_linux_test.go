@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -545,6 +546,58 @@ func TestStrangersAtTheDoor(t *testing.T) {
 	j.Out.Close()
 	require.Equal(t, "arrived", out.all())
 	eventuallyNoDoor(t)
+}
+
+// A message sends nobody to a socket that is no door, nor for more descriptors than it
+// has handles.
+func TestForgedWaybills(t *testing.T) {
+	address := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unixpacket", address)
+	require.NoError(t, err)
+	defer l.Close()
+	for _, forged := range [][]byte{
+		proc.ForgeItem(address, 0, 0), proc.ForgeItem("", 0, 0), proc.ForgeItem("@shmkit", 0, 0),
+		proc.ForgeItem("@shmkit-parcels-x", -1, 1), proc.ForgeItem("@shmkit-parcels-x", 2, 1),
+	} {
+		_, err := proc.UnpackItem(forged)
+		require.ErrorIs(t, err, proc.ErrItem)
+	}
+	_, err = proc.UnpackItem(proc.ForgeItem("@shmkit-parcels-x", 1, 1))
+	require.ErrorIs(t, err, proc.ErrHandleGone, "nobody is there")
+	require.NoError(t, l.(*net.UnixListener).SetDeadline(time.Now()))
+	_, err = l.Accept()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nobody has come")
+}
+
+// Whoever has read a token before its message was published, which never is, holds
+// nothing up: no goroutine, no door.
+func TestParcelWithdrawnWhileFetched(t *testing.T) {
+	ctx := watchdog(t)
+	q := newQueue[any](t, &proc.QueueOptions{MaxBytes: 1 << 16})
+	for q.TryPut(make([]byte, 1<<10)) == nil {
+	}
+	for q.TryPut(nil) == nil {
+	}
+	giveUp, cancel := context.WithCancel(ctx)
+	put := make(chan error, 1)
+	out := newOutput(t)
+	go func() { put <- q.Put(giveUp, out.W) }()
+	require.Eventually(t, func() bool { return len(proc.TokensOf()) == 1 }, time.Minute, time.Millisecond)
+	early, err := net.Dial("unixpacket", door(t))
+	require.NoError(t, err)
+	defer early.Close()
+	_, err = early.Write([]byte(proc.TokensOf()[0]))
+	require.NoError(t, err)
+	n, err := early.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = early.Write([]byte{1}) // done
+	require.NoError(t, err)
+	cancel()
+	require.ErrorIs(t, <-put, context.Canceled)
+	eventuallyNoDoor(t)
+	n, err = early.Read(make([]byte, 1))
+	require.Zero(t, n, "it is served no more: %v", err)
 }
 
 // Messages that no queue has written are items that cannot be decoded.

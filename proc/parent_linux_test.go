@@ -106,10 +106,10 @@ var survive = proc.Register("survive", func(ctx context.Context, a survivor) err
 		return fmt.Errorf("parent is done while it lives")
 	default:
 	}
-	fmt.Fprintln(a.Out, "alive", parent.Alive(), parent.Wait(expired()))
+	fmt.Fprintln(a.Out, "alive", parent.Alive(), parent.Wait(over()))
 	err := parent.Wait(ctx)
 	<-parent.Done()
-	fmt.Fprintln(a.Out, "alive", parent.Alive(), err, parent.Wait(expired()))
+	fmt.Fprintln(a.Out, "alive", parent.Alive(), err, parent.Wait(over()))
 	return nil
 })
 
@@ -181,7 +181,7 @@ var orphan = proc.Register("orphan", func(_ context.Context, a holdArg) error {
 	for proc.Parent().Alive() {
 		runtime.Gosched()
 	}
-	fmt.Fprintln(a.Out, proc.Parent().Wait(expired()))
+	fmt.Fprintln(a.Out, proc.Parent().Wait(over()))
 	<-proc.Parent().Done()
 	return nil
 })

@@ -30,13 +30,6 @@ func pipe(t testing.TB, o *proc.PipeOptions) (a, b *proc.Conn) {
 	return a, b
 }
 
-// over is a context that is done.
-func over() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
 // parrot sends back what it receives, as what it was sent, until the stream ends.
 var parrot = proc.Register("parrot", func(ctx context.Context, c *proc.Conn) error {
 	for {

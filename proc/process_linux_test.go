@@ -17,13 +17,6 @@ import (
 	"github.com/shmkit/shmkit/proc"
 )
 
-// expired is a context for asking without waiting.
-func expired() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
 // P01: the process itself.
 func TestCurrentP01(t *testing.T) {
 	me := proc.Current()
@@ -57,7 +50,7 @@ func TestLife(t *testing.T) {
 	default:
 	}
 	require.ErrorIs(t, p.Close(), proc.ErrRunning, "P18")
-	require.ErrorIs(t, p.Wait(expired()), context.Canceled)
+	require.ErrorIs(t, p.Wait(over()), context.Canceled)
 
 	release()
 	require.NoError(t, p.Wait(watchdog(t)), "P09: after the end")
@@ -65,7 +58,7 @@ func TestLife(t *testing.T) {
 	require.Zero(t, code(t, p))
 	require.False(t, p.Alive())
 	require.Equal(t, []*proc.Process{other}, proc.Children(), "P09, P15")
-	require.NoError(t, p.Wait(expired()), "the end is known without waiting")
+	require.NoError(t, p.Wait(over()), "the end is known without waiting")
 	require.NoError(t, p.Kill(), "no error for one that has ended")
 
 	require.NoError(t, p.Close(), "P19")
@@ -95,7 +88,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := held(t, nil)
-			require.ErrorIs(t, p.Wait(expired()), context.Canceled)
+			require.ErrorIs(t, p.Wait(over()), context.Canceled)
 			require.True(t, p.Alive())
 			require.NoError(t, c.send(p))
 			err := p.Wait(watchdog(t))
@@ -246,7 +239,7 @@ func stacks() string {
 func TestWithoutPidFDs(t *testing.T) {
 	proc.RefusePidFDs(t)
 	p, _ := held(t, nil)
-	require.ErrorIs(t, p.Wait(expired()), context.Canceled)
+	require.ErrorIs(t, p.Wait(over()), context.Canceled)
 	require.NoError(t, p.Terminate())
 	require.Equal(t, -int(syscall.SIGTERM), code(t, p))
 }

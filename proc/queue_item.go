@@ -102,6 +102,9 @@ func (k *packing[T]) unpack(ctx context.Context, msg []byte) (v T, r *receipt, e
 		if err := codec.Unmarshal(rest[:n], &w); err != nil {
 			return v, nil, fmt.Errorf("%w: %w", ErrItem, err)
 		}
+		if !w.possible() {
+			return v, nil, fmt.Errorf("%w: %d descriptors at %q", ErrItem, w.Files, w.Door)
+		}
 		r, err = w.collect(ctx, rest[n:], unmarshal)
 	default:
 		return v, nil, fmt.Errorf("%w: message of %d bytes", ErrItem, len(msg))

@@ -629,7 +629,9 @@ func TestQueuePolls(t *testing.T) {
 		var fds []unix.PollFd
 		require.NoError(t, raw.Control(func(fd uintptr) {
 			fds = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			_, err = unix.Poll(fds, ms)
+			for err = unix.EINTR; err == unix.EINTR; {
+				_, err = unix.Poll(fds, ms)
+			}
 		}))
 		require.NoError(t, err)
 		return fds[0].Revents != 0

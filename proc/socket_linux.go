@@ -97,12 +97,8 @@ func (s *socket) send(ctx context.Context, number uint64, files []*os.File) erro
 func (s *socket) sendDatagram(ctx context.Context, b, rights []byte) error {
 	var err error
 	try := func(fd uintptr) bool {
-		for {
-			err = unix.Sendmsg(int(fd), b, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-			if err != unix.EINTR {
-				return err != unix.EAGAIN
-			}
-		}
+		err = sendmsg(int(fd), b, rights)
+		return err != unix.EAGAIN
 	}
 	full := false
 	if s.raw.Control(func(fd uintptr) { full = !try(fd) }) != nil {
@@ -120,6 +116,16 @@ func (s *socket) sendDatagram(ctx context.Context, b, rights []byte) error {
 		return fmt.Errorf("send descriptors: %w", os.NewSyscallError("sendmsg", err))
 	}
 	return nil
+}
+
+// sendmsg returns EAGAIN instead of waiting.
+func sendmsg(fd int, b, rights []byte) error {
+	for {
+		err := unix.Sendmsg(fd, b, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // await calls try whenever the socket has room, parked in Go's poller, until it

@@ -131,10 +131,16 @@ func boundShape(bound, producers, deaths, switches int) shape {
 
 // TestExploreBound lets producers send against a bound, and sleep, with the death of any.
 func TestExploreBound(t *testing.T) {
-	for _, x := range []struct{ bound, producers, deaths, switches int }{
-		{1, 2, 0, 2}, {2, 2, 0, 2}, {1, 2, 1, 1}, {2, 3, 0, 1}, {1, 3, 0, 1},
+	for _, x := range []struct {
+		bound, producers, deaths, switches int
+		long                               bool
+	}{
+		{1, 2, 0, 2, false}, {2, 2, 0, 1, false}, {2, 2, 0, 2, true}, {1, 2, 1, 1, true}, {2, 3, 0, 1, true}, {1, 3, 0, 1, true},
 	} {
-		t.Run(fmt.Sprintf("%d messages, %d producers, %d deaths", x.bound, x.producers, x.deaths), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d messages, %d producers, %d deaths, %d switches", x.bound, x.producers, x.deaths, x.switches), func(t *testing.T) {
+			if x.long && !*exploreLong {
+				t.Skip("takes minutes: see -explore.long")
+			}
 			f := boundShape(x.bound, x.producers, x.deaths, x.switches)
 			exploreMany(t, f, func(m *exploredMany) {
 				m.sends(false, 1, 2)

@@ -26,7 +26,7 @@ func (f shape) chunks() int {
 // file, or those of lane 0.
 func (m *exploredMany) memory(off int64) *mem.Uint64 {
 	g := m.geo
-	return &slotsOf[mem.Uint64](m.Bytes()[g.size()+4*manyMessages:], g.capacity/g.chunk)[(int(off)-g.at(0)-g.slots)/g.chunk]
+	return &slotsOf[mem.Uint64](m.Bytes()[g.size()+6*manyMessages:], g.capacity/g.chunk)[(int(off)-g.at(0)-g.slots)/g.chunk]
 }
 
 // spares makes s one whose memory is taken and given back in the model alone.
@@ -48,11 +48,11 @@ func (m *exploredMany) safe() error {
 	head, tail := l.head.Load(), l.tail.Load()
 	for at := head; at != tail; {
 		w := wordAt(m.Bytes()[m.geo.at(0)+m.geo.slots+int(at)%m.geo.capacity:]).Load()
-		n := recordSize(w &^ kindMask)
+		n := recordSize(w & numberMask)
 		c := s.chunkOf(at)
 		switch w & kindMask {
 		case kindFiller:
-			n = w &^ kindMask
+			n = w & numberMask
 		case kindInline:
 			if got := chunkWord(s.chunkWord(0, c).Load()); got != chunkWord(s.turnOf(c)<<turnShift)|chunkLive || m.memory(s.chunkAt(0, c)).Load() == 0 {
 				return fmt.Errorf("chunk %d with record at %d has word %x, memory %d", c, at, got, m.memory(s.chunkAt(0, c)).Load())
