@@ -53,11 +53,12 @@ type both [2]io.Closer
 
 func (b both) Close() error { return errors.Join(b[0].Close(), b[1].Close()) }
 
-// fanOptions are those of our queues.
+// fanOptions are those of our queues. The stream ends by CloseSend alone: a producer that
+// is late may come when the first has left already.
 func fanOptions(o *order, s ringbuf.Strategy) *ringbuf.Options {
 	producers, consumers := ends(o.Job)
 	mode := map[string]ringbuf.Mode{jobMPMC: ringbuf.MPMC, jobMPSC: ringbuf.MPSC, jobSPMC: ringbuf.SPMC}[o.Job]
-	return &ringbuf.Options{Capacity: ringBytes, Mode: mode, Strategy: s, Producers: producers, Consumers: consumers}
+	return &ringbuf.Options{Capacity: ringBytes, Mode: mode, Strategy: s, OnPeerDeath: ringbuf.Wait, Producers: producers, Consumers: consumers}
 }
 
 // producer returns which producer this side is, and false if it is a consumer.
