@@ -208,6 +208,24 @@ func TestBarrierTruncated(t *testing.T) {
 	require.NoError(t, mapping.Close())
 }
 
+// The file is truncated under a waiter that is awake, in a program that lets faults
+// panic: Wait is over then, and the memory can be forgotten.
+func TestBarrierTruncatedAwake(t *testing.T) {
+	f := newFile(t, 16384)
+	mapping, err := mem.Map(f, 16384, mem.Options{Truncatable: true})
+	require.NoError(t, err)
+	b := (*Barrier)(unsafe.Pointer(&mapping.Bytes()[0]))
+	require.NoError(t, b.Init(2))
+	ctx := truncating{Context: t.Context(), f: f}
+	require.ErrorIs(t, orFault(func() error {
+		_, err := b.Wait(ctx)
+		return err
+	})(), futex.ErrFault)
+	require.ErrorIs(t, orFault(b.Join)(), futex.ErrFault)
+	require.NoError(t, Forget(mapping.Bytes()))
+	require.NoError(t, mapping.Close())
+}
+
 // Processes join until there is no seat; then a death makes room, after a Reset.
 func TestBarrierTooManyProcesses(t *testing.T) {
 	m, f := newBar(t, "near", 2)

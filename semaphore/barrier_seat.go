@@ -60,13 +60,22 @@ func (b *Barrier) Leave() error {
 // again: until then the process keeps its seat.
 func (b *Barrier) enter() (*barrierSeat, error) {
 	if s := robust.LocalOf[barrierSeat](&b.anchor); s != nil {
-		s.inside.Add(1)
-		if s.taken() {
+		if s.reenter() {
 			return s, nil
 		}
-		s.inside.Add(-1)
 	}
 	return b.enterFirst()
+}
+
+// reenter is enter for a process that has a seat.
+func (s *barrierSeat) reenter() (ok bool) {
+	s.inside.Add(1)
+	defer func() {
+		if !ok { // also after a fault
+			s.inside.Add(-1)
+		}
+	}()
+	return s.taken()
 }
 
 // enterFirst is enter for a process that has no seat.

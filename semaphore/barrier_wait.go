@@ -30,9 +30,8 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("wait at a barrier: %w", err)
 	}
-	index, err = b.pass(ctx, s, nil)
-	s.inside.Add(-1)
-	return index, err
+	defer s.inside.Add(-1) // also when the memory's file was truncated and pass panics
+	return b.pass(ctx, s, nil)
 }
 
 // WaitAction is Wait, but if this party is the last one to come it runs action
