@@ -8,16 +8,20 @@ import (
 
 // attend does what no worker does: it ends the handlers of calls for whose replies
 // nobody waits, and buries clients. What it is not told of it finds at its next look.
-func (v *callServer) attend(ctx context.Context) {
+// It says whether clients are dying.
+func (v *callServer) attend(ctx context.Context) (dying bool) {
 	for _, w := range v.workers {
 		c := w.ctx.Load()
 		if turn := c.turn.Load(); turn != 0 && v.unwanted(turn) {
 			c.cancel(turn)
 		}
 	}
+	v.withdraw()
+	dying = v.mournClients()
 	for i := range v.clientCount() {
 		v.bury(ctx, i)
 	}
+	return dying
 }
 
 // unwanted says whether this server is busy with the call of a turn, and nobody

@@ -49,6 +49,7 @@ func (c *callClient) joinClient(ctx context.Context) error {
 // false if none can be used.
 func (c *callClient) moveIn(i int) bool {
 	c.index, c.seat = i, &c.clients[i]
+	c.own.arrivals = c.seat.Arrivals.Load()
 	c.tidy(i)
 	free, withheld := uint32(0), uint32(0)
 	for k := range c.slots {

@@ -7,9 +7,13 @@ import (
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
-// close unmaps the object. Nobody of this process uses it any more.
+// close unmaps the object, when the last of this process's users closes it.
 func (f *callFile) close() error {
+	if f.users.Add(-1) > 0 {
+		return nil
+	}
 	if err := robust.Unmap(f.m); err != nil {
+		f.users.Add(1)
 		return fmt.Errorf("close %q: %w", f.name, err)
 	}
 	return f.file.Close()

@@ -6,13 +6,15 @@ import (
 )
 
 // run runs the handler, and makes a reply of what it gives.
-func (w *callWorker) run(request []byte) (status uint32, reply []byte) {
+func (w *callWorker) run() (status uint32, reply []byte) {
 	returned := false
 	debug.SetPanicOnFault(false) // a fault in the handler is the handler's
 	defer func() {
 		debug.SetPanicOnFault(true)
-		if w.turns.worn.Load() || w.turns.ended.Load() != 0 {
-			parent := w.turns.parent
+		switch parent := w.turns.parent; {
+		case w.call.later != nil: // the reply has it
+			w.renew(parent)
+		case w.turns.worn.Load() || w.turns.ended.Load() != 0:
 			w.turns.finish()
 			w.renew(parent)
 		}
@@ -26,7 +28,7 @@ func (w *callWorker) run(request []byte) (status uint32, reply []byte) {
 		w.report(value)
 		status, reply = callPanic, w.text(fmt.Sprint(value))
 	}()
-	reply, err := w.handler(w.turns, request)
+	reply, err := w.handler(&w.call)
 	returned = true
 	if err != nil {
 		return callError, w.text(err.Error())
@@ -36,13 +38,11 @@ func (w *callWorker) run(request []byte) (status uint32, reply []byte) {
 
 // exit answers the call whose handler ended the worker's goroutine.
 func (w *callWorker) exit() {
-	c := &w.clients[w.client]
-	s := &c.slots[w.slot]
-	st := callState(s.state.Load())
-	w.conclude(c, s, st.gen(), callPanic, w.text("the handler called runtime.Goexit"))
+	st := callState(w.clients[w.client].slots[w.slot].state.Load())
+	w.end(st.gen(), callPanic, w.text("the handler called runtime.Goexit"))
 }
 
 // text is what of an error's text is sent.
-func (w *callWorker) text(s string) []byte {
+func (w *callServer) text(s string) []byte {
 	return []byte(s[:min(len(s), maxErrorText, max(callInline, int(w.max)))])
 }

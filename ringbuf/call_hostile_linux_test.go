@@ -158,7 +158,7 @@ func FuzzCalls(f *testing.F) {
 		defer cancel()
 		c := &callClient{callBoard: board}
 		require.NoError(t, c.joinClient(ctx))
-		v := &callServer{callBoard: board, handler: callHandler, report: func(any) {}}
+		v := newCallServer(board, respond(callHandler))
 		require.NoError(t, v.enter(ctx, 2))
 		other := &callClient{callBoard: board}
 		for range 60 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/shmfile"
@@ -12,16 +13,23 @@ import (
 
 // callFile is the object behind Serve and Dial, open and mapped.
 type callFile struct {
-	name string
-	file *os.File
-	m    *mem.Mapping
+	name  string
+	file  *os.File
+	m     *mem.Mapping
+	users atomic.Int32 // those who will close it
 	callBoard
+}
+
+// retain says that one more will close f.
+func (f *callFile) retain() *callFile {
+	f.users.Add(1)
+	return f
 }
 
 const (
 	defaultCallMessage = 1 << 20
 	defaultCallClients = 64
-	maxCallClients     = 256
+	maxCallClients     = 4096
 
 	// maxCallSize is how large the file may be, holes included: what a process
 	// can map.
@@ -47,8 +55,10 @@ func callSizes(message, clients int) (head, span, size uint64, err error) {
 // createCalls creates the object, or opens it. Sizes that are 0 are the existing
 // one's, or the defaults.
 func createCalls(name string, message, clients int) (*callFile, error) {
-	if err := shmfile.CheckName(name); err != nil {
-		return nil, err
+	if name != "" {
+		if err := shmfile.CheckName(name); err != nil {
+			return nil, err
+		}
 	}
 	m, c := message, clients
 	if m == 0 {
@@ -121,5 +131,5 @@ func newCallFile(name string, f *os.File) (_ *callFile, err error) {
 	}
 	both := handOverOf(b.head.object[:])
 	b.asked, b.answered = &both.tail, &both.head
-	return &callFile{name: name, file: f, m: m, callBoard: b}, nil
+	return (&callFile{name: name, file: f, m: m, callBoard: b}).retain(), nil
 }

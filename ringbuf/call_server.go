@@ -2,6 +2,7 @@ package ringbuf
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -22,14 +23,31 @@ type callServer struct {
 	arrivals uint32
 	seat     *serverSeat
 	eager    bool // a worker looks before it sleeps
-	handler  Handler
+	handler  Responder
 	report   func(value any) // tells of a panic
+	gone     func(ClientID)  // tells of clients that have gone; may be nil
+	known    []atomic.Uint64 // by seat, if gone is not nil: whose calls were taken, its Arrivals and 1
+	later    callLater
 
 	workers  []*callWorker
 	stopping atomic.Bool
 	asleep   atomic.Int32 // workers
 	looker   atomic.Int32 // the worker that looks, by its number from 1 on
 	spin     futex.Spinner
+}
+
+// callLater are the replies that were put off and not yet sent.
+type callLater struct {
+	mu      sync.Mutex
+	open    map[*Reply]struct{}
+	sending int
+	quiet   sync.Cond
+}
+
+func newCallServer(b callBoard, h Responder) *callServer {
+	v := &callServer{callBoard: b, handler: h, report: func(any) {}}
+	v.later.open, v.later.quiet.L = make(map[*Reply]struct{}), &v.later.mu
+	return v
 }
 
 // callWorker is one goroutine that serves calls, one at a time.
@@ -41,6 +59,7 @@ type callWorker struct {
 	client int                         // where it took a call last
 	slot   int
 	buf    []byte
+	call   Call // the one that it serves
 	woken  bool // somebody has rung for it
 }
 
@@ -107,7 +126,7 @@ func (w *callWorker) serve() bool {
 			s := &c.slots[k]
 			if st := callState(s.state.Load()); st.phase() == callAsked && w.claim(c, s, at, k, st) {
 				w.client, w.slot = at, k
-				w.answer(c, s, st.gen())
+				w.answer(s, st.gen())
 				return true
 			}
 		}
@@ -144,22 +163,39 @@ func (w *callWorker) claim(c *clientSeat, s *callSlot, client, slot int, st call
 const keptBuffer = 1 << 20
 
 // answer runs the handler for the call that this worker has taken.
-func (w *callWorker) answer(c *clientSeat, s *callSlot, gen uint32) {
+func (w *callWorker) answer(s *callSlot, gen uint32) {
 	n := s.length.Load()
 	status, reply := uint32(callBad), []byte(nil)
+	w.call = Call{worker: w, from: w.meet(&w.clients[w.client], w.client)}
 	if n <= w.max {
 		w.buf = w.get(w.buf[:0], w.client, w.slot, callRequest, n)
-		status, reply = w.run(w.buf)
+		w.call.request = w.buf
+		status, reply = w.run()
 	}
-	w.conclude(c, s, gen, status, reply)
+	w.end(gen, status, reply)
 }
 
-// conclude answers the call that this worker has taken.
-func (w *callWorker) conclude(c *clientSeat, s *callSlot, gen, status uint32, reply []byte) {
+// end ends the call that this worker has taken, unless its reply was put off.
+func (w *callWorker) end(gen, status uint32, reply []byte) {
+	if w.call.later == nil {
+		if !w.conclude(w.client, w.slot, gen, status, reply) && w.call.unwanted != nil {
+			w.call.unwanted()
+		}
+	}
+	w.call = Call{}
+	if cap(w.buf) > keptBuffer {
+		w.buf = nil
+	}
+}
+
+// conclude answers a call that this server has taken. It says whether the caller waits.
+func (w *callServer) conclude(client, slot int, gen, status uint32, reply []byte) (wanted bool) {
+	c := &w.clients[client]
+	s := &c.slots[slot]
 	if status == callOK && uint64(len(reply)) > w.max {
 		status, reply = callTooLarge, nil
 	}
-	if w.put(w.client, w.slot, callReply, reply) != nil {
+	if w.put(client, slot, callReply, reply) != nil {
 		status = callNoSpace
 		s.length.StoreRelaxed(0)
 	}
@@ -171,12 +207,10 @@ func (w *callWorker) conclude(c *clientSeat, s *callSlot, gen, status uint32, re
 	if !s.state.CompareAndSwap(uint64(taken), uint64(callStateOf(callAnswered, gen))) {
 		taken |= callCancelled
 		if !s.state.CompareAndSwap(uint64(taken), uint64(callStateOf(callAnswered, gen))) {
-			return // somebody has overwritten it: nobody's call
+			return false // somebody has overwritten it: nobody's call
 		}
 	}
 	crashpoint.Hit("call.answered")
 	w.tell(c, s, taken)
-	if cap(w.buf) > keptBuffer {
-		w.buf = nil
-	}
+	return !taken.cancelled()
 }

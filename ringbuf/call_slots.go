@@ -23,6 +23,7 @@ type callOwn struct {
 	queued   atomic.Int32 // calls that wait for a slot
 
 	// Of the one who has the slot.
+	arrivals  uint32 // of the seat, since this client has it
 	gens      [callSlots]uint32
 	large     [callSlots]bool // the request has more memory than the slot keeps
 	furnished [callSlots]bool // the slot has the memory that it keeps

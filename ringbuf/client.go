@@ -2,7 +2,6 @@ package ringbuf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -57,13 +56,7 @@ func dial(ctx context.Context, name string, o *DialOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: name, file: f, isOpen: true, callClient: callClient{
-		callBoard: f.callBoard, patient: o.OnPeerDeath == Wait, eager: true, removed: f.removed,
-	}}
-	if err := guard(func() error { return c.joinClient(ctx) }); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	return c, nil
+	return f.dial(ctx, o)
 }
 
 // Call sends the request to a server and returns what its handler returns. It waits

@@ -153,7 +153,7 @@ func TestCallNames(t *testing.T) {
 	require.ErrorIs(t, err, ErrName)
 	require.ErrorIs(t, Serve(t.Context(), "", callHandler, nil), ErrName)
 	require.ErrorIs(t, Serve(t.Context(), name, nil, nil), ErrOption)
-	for _, o := range []ServeOptions{{MaxMessage: -1}, {Clients: 257}, {Clients: -1}, {MaxMessage: 1 << 50}, {MaxMessage: 1 << 34, Clients: 256}} {
+	for _, o := range []ServeOptions{{MaxMessage: -1}, {Clients: 4097}, {Clients: -1}, {MaxMessage: 1 << 50}, {MaxMessage: 1 << 34, Clients: 256}} {
 		require.ErrorIs(t, Serve(t.Context(), name, callHandler, &o), ErrSize)
 	}
 	require.ErrorIs(t, Serve(t.Context(), name, callHandler, &ServeOptions{Workers: 17}), ErrOption)

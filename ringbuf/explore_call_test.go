@@ -48,12 +48,12 @@ func (e *exploredCalls) board() callBoard {
 // serve serves until the process's context ends, and leaves.
 func (e *exploredCalls) serve(p *explore.Proc) {
 	ctx := p.Context()
-	v := &callServer{callBoard: e.board(), report: func(any) {}}
-	v.handler = func(_ context.Context, b []byte) ([]byte, error) {
+	v := newCallServer(e.board(), nil)
+	v.handler = respond(func(_ context.Context, b []byte) ([]byte, error) {
 		n := binary.LittleEndian.Uint64(b)
 		e.ran[n]++
 		return binary.LittleEndian.AppendUint64(nil, n+100), nil
-	}
+	})
 	if err := v.enter(ctx, 1); err != nil {
 		if ctx.Err() == nil {
 			p.Fail("serve: %v", err)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
 // Handler serves one call: it gets the request and returns the reply. Neither ctx nor
@@ -28,13 +30,18 @@ type ServeOptions struct {
 	// 1 MiB. Memory for it is reserved, not used: a client's 16 slots keep 8 KiB
 	// each from their first use on, and what is larger for as long as the call takes.
 	MaxMessage int
-	// Clients is how many clients there may be at a time, default 64, at most 256.
+	// Clients is how many clients there may be at a time, default 64, at most 4096.
 	Clients int
 	// Workers is how many calls this Serve serves at a time; default is GOMAXPROCS, at
 	// most 16, which is also the maximum.
 	Workers int
 	// ErrorLog gets the panics of handlers, with their stacks. nil is slog.Default.
 	ErrorLog *slog.Logger
+	// Gone, of an Exchange's server, is told when a client that has called this server has
+	// closed, or has died and can do nothing any more: at once, or for more than 120
+	// clients within some 50 ms. A call of it that a worker has begun may end later. It
+	// is called from several goroutines, which it must not block.
+	Gone func(ClientID)
 }
 
 const maxCallWorkers = 16
@@ -66,29 +73,32 @@ func Serve(ctx context.Context, name string, h Handler, o *ServeOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f, err := createCalls(name, o.MaxMessage, o.Clients)
+	err := shmfile.CheckName(name)
+	var f *callFile
+	if err == nil {
+		f, err = createCalls(name, o.MaxMessage, o.Clients)
+	}
 	if err != nil {
 		return fmt.Errorf("serve %q: %w", name, err)
 	}
-	err = serveFile(ctx, f, h, o)
-	if e := f.close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("serve %q: %w", name, err)
+	return f.serve(ctx, respond(h), o)
+}
+
+// respond makes a Responder of a Handler.
+func respond(h Handler) Responder {
+	return func(c *Call) ([]byte, error) { return h(c.Context(), c.Request()) }
 }
 
 // serveFile serves until ctx ends, and returns nil then.
-func serveFile(ctx context.Context, f *callFile, h Handler, o *ServeOptions) error {
+func serveFile(ctx context.Context, f *callFile, h Responder, o *ServeOptions) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v := &callServer{callBoard: f.callBoard, eager: true, handler: h, report: func(value any) { reportPanic(o.ErrorLog, f.name, value) }}
-	workers := o.Workers
-	if workers == 0 {
-		workers = min(runtime.GOMAXPROCS(0), maxCallWorkers)
+	v := newCallServer(f.callBoard, h)
+	v.eager, v.report = true, func(value any) { reportPanic(o.ErrorLog, f.name, value) }
+	if v.gone = o.Gone; v.gone != nil {
+		v.known = make([]atomic.Uint64, len(f.clients))
 	}
+	workers := callWorkers(o)
 	if err := guard(func() error { return v.enter(inner, workers) }); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -105,6 +115,7 @@ func serveFile(ctx context.Context, f *callFile, h Handler, o *ServeOptions) err
 	v.stopping.Store(true)
 	cancel()
 	v.await(&wg)
+	v.endLater()
 	left := guard(func() error { v.leave(); return nil })
 	close(failed)
 	for e := range failed {
@@ -137,13 +148,19 @@ func (w *callWorker) main(ctx context.Context, wg *sync.WaitGroup, fail func(err
 // attendUntil attends until ctx ends.
 func (v *callServer) attendUntil(ctx context.Context) error {
 	always := func() bool { return true } // so that it looks at each look
+	words := make([]futex.Word, 0, maxWatched+1)
 	for {
 		v.seat.attend.Store(1)
-		v.attend(ctx)
+		dying := v.attend(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		err := futex.SleepAny(ctx, []futex.Word{{Addr: &v.seat.attend, Val: 1}}, always)
+		if dying {
+			time.Sleep(time.Millisecond) // its end is near, and nothing tells of that
+			continue
+		}
+		words = v.watch(append(words[:0], futex.Word{Addr: &v.seat.attend, Val: 1}))
+		err := futex.SleepAny(ctx, words, always)
 		switch {
 		case errors.Is(err, futex.ErrFault):
 			return fmt.Errorf("%w: %w", ErrTruncated, err)
@@ -154,6 +171,26 @@ func (v *callServer) attendUntil(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// maxWatched is how many clients the attendant watches while it sleeps.
+const maxWatched = 120
+
+// watch appends what a client's death changes.
+func (v *callServer) watch(words []futex.Word) []futex.Word {
+	for i := range v.known {
+		if v.known[i].Load() == 0 || len(words) > maxWatched {
+			continue
+		}
+		seat := &v.clients[i]
+		w := seat.Word.Load()
+		if word, same := seat.Watch(w &^ robust.Waiters); same && robust.StateOf(word) == robust.Present {
+			words = append(words, futex.Word{Addr: &seat.Word, Val: word})
+		} else {
+			words[0].Val = 0 // it does not sleep
+		}
+	}
+	return words
 }
 
 // await waits until the workers have ended, and ends their handlers' contexts: also of
