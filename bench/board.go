@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"runtime"
@@ -65,7 +66,7 @@ func openBoard[T any](o *order) (*board[T], error) {
 		return handle.Put(handle.Handle{Kind: "shm.object", File: o.file(0)}, handle.Options{})
 	})
 	if err == nil {
-		err = handle.Decode(ref, handles, object.UnmarshalBinary)
+		err = handle.Decode(context.Background(), ref, handles, object.UnmarshalBinary)
 	}
 	if err != nil {
 		return nil, err

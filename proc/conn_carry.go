@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"reflect"
 
 	"github.com/shmkit/shmkit/internal/codec"
@@ -21,9 +22,9 @@ func encodeCarried(v any) ([]byte, []handle.Handle, error) {
 
 // decodeCarried sets what ptr points to from the bytes and handles of a message,
 // and closes the handles' files.
-func decodeCarried(data []byte, hs []handle.Handle, ptr any) error {
+func decodeCarried(ctx context.Context, data []byte, hs []handle.Handle, ptr any) error {
 	if len(hs) == 0 && ptr != nil && !handle.Carries(reflect.TypeOf(ptr)) {
 		return codec.Unmarshal(data, ptr)
 	}
-	return handle.Decode(data, hs, func(b []byte) error { return codec.Unmarshal(b, ptr) })
+	return handle.Decode(ctx, data, hs, func(b []byte) error { return codec.Unmarshal(b, ptr) })
 }

@@ -48,7 +48,7 @@ func (c *Conn) Recv(ctx context.Context, ptr any) error {
 	if err != nil {
 		return err
 	}
-	err = decodeCarried(body, hs, ptr)
+	err = decodeCarried(ctx, body, hs, ptr)
 	for _, f := range files {
 		f.Close() // the lifeline too: what was not adopted by now never is
 	}

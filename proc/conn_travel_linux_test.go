@@ -300,7 +300,7 @@ func TestConnGone(t *testing.T) {
 	require.NoError(t, err)
 	table, _ := handle.NewTable(hs)
 	var c *proc.Conn
-	err = handle.Decode(data, table.Gone(), func(data []byte) error { return codec.Unmarshal(data, &c) })
+	err = handle.Decode(context.Background(), data, table.Gone(), func(data []byte) error { return codec.Unmarshal(data, &c) })
 	require.ErrorIs(t, err, handle.ErrGone)
 	require.True(t, c.Closed())
 	require.ErrorIs(t, c.Send(ctx, 1), proc.ErrClosed)

@@ -160,7 +160,7 @@ func (w waybill) possible() bool {
 func (w waybill) collect(ctx context.Context, data []byte, unmarshal func([]byte) error) (*receipt, error) {
 	files, r, err := w.fetch(ctx)
 	if err != nil {
-		gone := handle.Decode(data, w.Table.Gone(), unmarshal)
+		gone := handle.Decode(ctx, data, w.Table.Gone(), unmarshal)
 		if gone == nil || errors.Is(gone, ErrHandleGone) {
 			return nil, fmt.Errorf("%w: %w", ErrHandleGone, err)
 		}
@@ -173,5 +173,5 @@ func (w waybill) collect(ctx context.Context, data []byte, unmarshal func([]byte
 		}
 		return r, err
 	}
-	return r, handle.Decode(data, hs, unmarshal)
+	return r, handle.Decode(ctx, data, hs, unmarshal)
 }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -114,7 +115,7 @@ func passed(key string, ptr any) error {
 		*out = hs[0].File
 		return nil
 	}
-	return handle.Decode(p.Data, hs, func(b []byte) error { return codec.Unmarshal(b, ptr) })
+	return handle.Decode(context.Background(), p.Data, hs, func(b []byte) error { return codec.Unmarshal(b, ptr) })
 }
 
 // unpack reads the environment, and makes the descriptors this process's own.

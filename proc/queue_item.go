@@ -88,7 +88,7 @@ func (k *packing[T]) unpack(ctx context.Context, msg []byte) (v T, r *receipt, e
 	switch {
 	case len(msg) > 0 && msg[0] == itemAlone:
 		if k.carries { // so that a reference is refused, and not another message's
-			err = handle.Decode(msg[1:], nil, unmarshal)
+			err = handle.Decode(ctx, msg[1:], nil, unmarshal)
 		} else {
 			err = unmarshal(msg[1:])
 		}

@@ -43,7 +43,7 @@ func lookup(name string) target {
 func decoded[A any](fn func(context.Context, A) error) target {
 	return func(data []byte, hs []handle.Handle) (call, error) {
 		var arg A
-		err := handle.Decode(data, hs, func(b []byte) error { return codec.Unmarshal(b, &arg) })
+		err := handle.Decode(context.Background(), data, hs, func(b []byte) error { return codec.Unmarshal(b, &arg) })
 		if err != nil {
 			return nil, err
 		}

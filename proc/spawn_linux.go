@@ -33,6 +33,9 @@ func spawn(ctx context.Context, m bootstrap, hs []handle.Handle, o *Options) (*P
 		p.Kill() // the watcher collects it
 		return nil, err
 	}
+	for _, h := range hs {
+		h.Arrived()
+	}
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package ringbuf
 
 import (
+	"context"
 	"encoding"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 func lose(t *testing.T, kind string, v encoding.BinaryUnmarshaler) {
 	t.Helper()
 	gone := handle.Table{{Kind: kind, File: 0}}.Gone()
-	require.ErrorIs(t, handle.Decode([]byte{0}, gone, v.UnmarshalBinary), handle.ErrGone)
+	require.ErrorIs(t, handle.Decode(context.Background(), []byte{0}, gone, v.UnmarshalBinary), handle.ErrGone)
 }
 
 // Every method of an object that did not arrive says so, and none panics.

@@ -44,7 +44,7 @@ func arrive(c *testproc.Child, unmarshal func([]byte) error) {
 	meta, err := hex.DecodeString(c.Args[3])
 	require.NoError(c, err)
 	hs := []handle.Handle{{Kind: c.Args[1], Name: c.Args[2], Meta: meta, File: c.Files[0]}}
-	require.NoError(c, handle.Decode(data, hs, unmarshal))
+	require.NoError(c, handle.Decode(context.Background(), data, hs, unmarshal))
 }
 
 var _ = testproc.Helper("travelled ring", func(c *testproc.Child) {
@@ -281,7 +281,7 @@ func TestStrangeArrivals(t *testing.T) {
 		f, err := handle.Dup(r.File())
 		require.NoError(t, err)
 		h.File = f
-		return handle.Decode([]byte{0}, []handle.Handle{h}, unmarshal)
+		return handle.Decode(context.Background(), []byte{0}, []handle.Handle{h}, unmarshal)
 	}
 	require.ErrorIs(t, arrive(handle.Handle{Kind: kindProducer}, new(Ring).UnmarshalBinary), handle.ErrReference)
 	require.ErrorIs(t, arrive(handle.Handle{Kind: kindRing}, new(Producer).UnmarshalBinary), handle.ErrReference)
@@ -290,7 +290,7 @@ func TestStrangeArrivals(t *testing.T) {
 	require.ErrorIs(t, arrive(handle.Handle{Kind: kindProducer, Meta: []byte{1}}, new(Producer).UnmarshalBinary), handle.ErrReference)
 	require.ErrorIs(t, arrive(handle.Handle{Kind: kindConsumer}, new(Consumer).UnmarshalBinary), handle.ErrReference)
 	require.ErrorIs(t, arrive(handle.Handle{Kind: kindChan}, new(Chan[int]).UnmarshalBinary), ErrKind)
-	require.ErrorIs(t, handle.Decode([]byte{0}, []handle.Handle{{Kind: kindRing}}, new(Ring).UnmarshalBinary), handle.ErrReference)
+	require.ErrorIs(t, handle.Decode(context.Background(), []byte{0}, []handle.Handle{{Kind: kindRing}}, new(Ring).UnmarshalBinary), handle.ErrReference)
 
 	// A role under a word that is not the ring's is taken if it is free.
 	var p Producer

@@ -1,6 +1,7 @@
 package shm_test
 
 import (
+	"context"
 	"encoding"
 	"encoding/json"
 	"os"
@@ -59,7 +60,7 @@ var _ = testproc.Helper("receive", func(c *testproc.Child) {
 		hs = append(hs, handle.Handle{Kind: s.Kinds[i], Name: s.Names[i], File: f})
 	}
 	var l luggage
-	require.NoError(c, handle.Decode(s.Data, hs, func(b []byte) error { return cbor.Unmarshal(b, &l) }))
+	require.NoError(c, handle.Decode(context.Background(), s.Data, hs, func(b []byte) error { return cbor.Unmarshal(b, &l) }))
 	copy(l.Segment.Bytes(), l.Array.Name()+" arrived")
 	require.NoError(c, l.Object.Ptr().mu.Lock())
 	l.Object.Ptr().balance = 77
@@ -104,7 +105,7 @@ func TestReadOnlyTravelsReadOnly(t *testing.T) {
 	hs[0].File, err = handle.Dup(hs[0].File) // what crossing to another process does
 	require.NoError(t, err)
 	var got shm.Value[int]
-	require.NoError(t, handle.Decode(data, hs, got.UnmarshalBinary))
+	require.NoError(t, handle.Decode(context.Background(), data, hs, got.UnmarshalBinary))
 	defer got.Close()
 	require.Equal(t, 7, load(t, &got))
 	require.ErrorIs(t, got.Store(8), shm.ErrReadOnly)
@@ -129,7 +130,7 @@ func TestBadLuggage(t *testing.T) {
 			}
 			table = append(table, h)
 		}
-		return handle.Decode(ref, table, into.UnmarshalBinary)
+		return handle.Decode(context.Background(), ref, table, into.UnmarshalBinary)
 	}
 	var hs []handle.Handle
 	ref := refs(l.Array, &hs)
@@ -176,7 +177,7 @@ func TestGoneIsClosed(t *testing.T) {
 	require.NoError(t, err)
 	table, _ := handle.NewTable(hs)
 	var got luggage
-	err = handle.Decode(data, table.Gone(), func(b []byte) error { return cbor.Unmarshal(b, &got) })
+	err = handle.Decode(context.Background(), data, table.Gone(), func(b []byte) error { return cbor.Unmarshal(b, &got) })
 	require.ErrorIs(t, err, handle.ErrGone)
 
 	closed := func(err error) {

@@ -1,7 +1,9 @@
 package handle
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -12,6 +14,7 @@ var receiving struct {
 	mu    sync.Mutex // guards the rest, which strangers' Gets look at too
 	table []Handle
 	gone  bool // somebody has asked for what is gone
+	after []func(context.Context) error
 }
 
 // Decode runs unmarshal, which calls Get once for each reference it meets in
@@ -20,7 +23,25 @@ var receiving struct {
 //
 // The public types arrive closed when Get returns ErrGone, and so all of a message
 // is decoded. If there was such a handle in it, Decode returns ErrGone in the end.
-func Decode(data []byte, hs []Handle, unmarshal func([]byte) error) error {
+//
+// Then it runs what Afterwards was given, under ctx.
+func Decode(ctx context.Context, data []byte, hs []Handle, unmarshal func([]byte) error) error {
+	gone, after, err := decode(data, hs, unmarshal)
+	for _, do := range after {
+		switch e := do(ctx); {
+		case errors.Is(e, ErrGone):
+			gone = true
+		case err == nil:
+			err = e
+		}
+	}
+	if err == nil && gone {
+		return ErrGone
+	}
+	return err
+}
+
+func decode(data []byte, hs []Handle, unmarshal func([]byte) error) (gone bool, after []func(context.Context) error, err error) {
 	receiving.turn.Lock()
 	defer receiving.turn.Unlock()
 	if hs == nil {
@@ -28,32 +49,35 @@ func Decode(data []byte, hs []Handle, unmarshal func([]byte) error) error {
 	}
 	setReceiving(hs)
 	defer func() {
-		setReceiving(nil)
+		gone, after = setReceiving(nil)
 		for _, h := range hs {
 			if h.File != nil {
 				h.File.Close() // a shared one is closed already the second time
 			}
 		}
 	}()
-	if err := unmarshal(data); err != nil {
-		return err
-	}
-	if someGone() {
-		return ErrGone
-	}
-	return nil
+	return false, nil, unmarshal(data)
 }
 
-func setReceiving(table []Handle) {
-	receiving.mu.Lock()
-	receiving.table, receiving.gone = table, false
-	receiving.mu.Unlock()
-}
-
-func someGone() bool {
+// setReceiving sets the table, and returns what was left with the one before.
+func setReceiving(table []Handle) (gone bool, after []func(context.Context) error) {
 	receiving.mu.Lock()
 	defer receiving.mu.Unlock()
-	return receiving.gone
+	gone, after = receiving.gone, receiving.after
+	receiving.table, receiving.gone, receiving.after = table, false, nil
+	return gone, after
+}
+
+// Afterwards is called by UnmarshalBinary where more is to be done than may be done while
+// other messages of this process wait to be decoded. Decode runs do once its turn is over,
+// before it returns, also if decoding has failed. If do returns ErrGone, what was received
+// has arrived closed.
+func Afterwards(do func(ctx context.Context) error) {
+	receiving.mu.Lock()
+	defer receiving.mu.Unlock()
+	if receiving.table != nil {
+		receiving.after = append(receiving.after, do)
+	}
 }
 
 // Get is called by UnmarshalBinary. It returns the handle that ref, made by

@@ -30,5 +30,5 @@
 //	if err != nil {
 //		return err
 //	}
-//	send(data, hs) // elsewhere: handle.Decode(data, hs, unmarshal)
+//	send(data, hs) // elsewhere: handle.Decode(ctx, data, hs, unmarshal)
 package handle

@@ -25,7 +25,7 @@ type Handle struct {
 }
 
 // Options are how the sender's side learns what becomes of a handle. Each hook
-// may be nil. They are called once for a handle, in the order Sent, Exited, or
+// may be nil. They are called once for a handle, in the order Sent, Arrived, Exited, or
 // Failed alone.
 type Options struct {
 	// Sent is called once the handle has been given to the process pid, which
@@ -35,6 +35,9 @@ type Options struct {
 	// Failed is called instead when the handle will never arrive: the role
 	// stays with the sender.
 	Failed func()
+	// Arrived is called after Sent, once the receiver has decoded the message, and what
+	// it had to do for that (Afterwards), or has ended. It may be called twice.
+	Arrived func()
 	// Exited is called after Sent, once the receiver has taken over what it wanted of
 	// the message, or has ended and the kernel has let go of all it had. A role that
 	// it never attached falls vacant now.
@@ -55,15 +58,23 @@ func (h Handle) Failed() {
 	}
 }
 
+// Arrived tells the sender's side that the receiver has decoded the message.
+func (h Handle) Arrived() {
+	if h.hooks.Arrived != nil {
+		h.hooks.Arrived()
+	}
+}
+
 // Exited tells the sender's side that the receiver has ended.
 func (h Handle) Exited() {
+	h.Arrived()
 	if h.hooks.Exited != nil {
 		h.hooks.Exited()
 	}
 }
 
-// Watches reports whether anybody on the sender's side waits for Exited.
-func (h Handle) Watches() bool { return h.hooks.Exited != nil }
+// Watches reports whether anybody on the sender's side waits for Arrived or Exited.
+func (h Handle) Watches() bool { return h.hooks.Exited != nil || h.hooks.Arrived != nil }
 
 // same reports whether two handles lead to the same object.
 func (h Handle) same(o Handle) bool {

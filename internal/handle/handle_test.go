@@ -1,6 +1,7 @@
 package handle_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func encode(v any) ([]byte, []handle.Handle, error) {
 }
 
 func decode(data []byte, hs []handle.Handle, v any) error {
-	return handle.Decode(data, hs, func(b []byte) error { return cbor.Unmarshal(b, v) })
+	return handle.Decode(context.Background(), data, hs, func(b []byte) error { return cbor.Unmarshal(b, v) })
 }
 
 // arrive stands for the transport: the receiver has files of its own.
@@ -123,11 +124,11 @@ func TestBadReferences(t *testing.T) {
 		"overflows": {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := handle.Decode(ref, []handle.Handle{{Kind: "thing"}}, new(thing).UnmarshalBinary)
+			err := handle.Decode(context.Background(), ref, []handle.Handle{{Kind: "thing"}}, new(thing).UnmarshalBinary)
 			require.ErrorIs(t, err, handle.ErrReference)
 		})
 	}
-	require.ErrorIs(t, handle.Decode([]byte{0}, nil, new(thing).UnmarshalBinary), handle.ErrReference)
+	require.ErrorIs(t, handle.Decode(context.Background(), []byte{0}, nil, new(thing).UnmarshalBinary), handle.ErrReference)
 }
 
 func TestHooks(t *testing.T) {
@@ -182,7 +183,7 @@ func TestFilesAreClosedByDecode(t *testing.T) {
 	f, err := handle.Dup(file(t, "unused"))
 	require.NoError(t, err)
 	broken := errors.New("broken")
-	err = handle.Decode(nil, []handle.Handle{{File: f}, {File: f}}, func([]byte) error { return broken })
+	err = handle.Decode(context.Background(), nil, []handle.Handle{{File: f}, {File: f}}, func([]byte) error { return broken })
 	require.ErrorIs(t, err, broken)
 	require.ErrorIs(t, f.Close(), os.ErrClosed)
 }
@@ -260,7 +261,7 @@ func FuzzGet(f *testing.F) {
 	f.Add([]byte{0x80, 0x01})
 	f.Fuzz(func(t *testing.T, ref []byte) {
 		hs := []handle.Handle{{Kind: "first"}, {Kind: "second"}}
-		handle.Decode(ref, hs, func(ref []byte) error {
+		handle.Decode(context.Background(), ref, hs, func(ref []byte) error {
 			h, err := handle.Get(ref)
 			if (err == nil) != (h.Kind != "") {
 				t.Fatalf("%v and %q", err, h.Kind)
@@ -268,4 +269,44 @@ func FuzzGet(f *testing.F) {
 			return err
 		})
 	})
+}
+
+// What is done afterwards may decode another message, and can find the object gone.
+func TestAfterwards(t *testing.T) {
+	handle.Afterwards(func(context.Context) error { t.Error("nothing is being decoded"); return nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	broken := errors.New("broken")
+	for _, c := range []struct{ decoding, after, want error }{
+		{nil, nil, nil}, {nil, broken, broken}, {nil, handle.ErrGone, handle.ErrGone},
+		{broken, nil, broken}, {broken, handle.ErrGone, broken},
+	} {
+		ran := 0
+		err := handle.Decode(ctx, []byte{0}, nil, func(data []byte) error {
+			handle.Afterwards(func(got context.Context) error {
+				require.Equal(t, ctx, got)
+				ran++
+				require.NoError(t, handle.Decode(ctx, data, nil, func([]byte) error { return nil }))
+				return c.after
+			})
+			return c.decoding
+		})
+		require.Equal(t, c.want, err)
+		require.Equal(t, 1, ran)
+	}
+	cancel()
+}
+
+func TestArrivedAndExited(t *testing.T) {
+	var log []string
+	h := handle.Handle{}
+	_, hs, err := handle.Encode(func() ([]byte, error) {
+		return handle.Put(h, handle.Options{
+			Arrived: func() { log = append(log, "arrived") }, Exited: func() { log = append(log, "exited") },
+		})
+	})
+	require.NoError(t, err)
+	require.True(t, hs[0].Watches())
+	hs[0].Arrived()
+	hs[0].Exited()
+	require.Equal(t, []string{"arrived", "arrived", "exited"}, log)
 }
