@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -153,6 +154,9 @@ func (w *callWorker) meet(c *clientSeat, seat int) ClientID {
 			if known.CompareAndSwap(was, now) {
 				if was != 0 {
 					w.gone(clientID(seat, uint32(was-1)))
+				}
+				if w.seat.attend.Load() == 1 { // the attendant is to watch it
+					_ = futex.WakeClear(&w.seat.attend) // a fault: as in nudge
 				}
 				break
 			}

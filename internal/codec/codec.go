@@ -13,6 +13,12 @@ var (
 		TimeTag: cbor.EncTagRequired,
 	}.EncMode())
 
+	canonMode = must(cbor.EncOptions{
+		Sort: cbor.SortCoreDeterministic, ShortestFloat: cbor.ShortestFloat16,
+		NaNConvert: cbor.NaNConvert7e00, InfConvert: cbor.InfConvertFloat16,
+		Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired,
+	}.EncMode())
+
 	decMode = must(cbor.DecOptions{
 		// In an `any`, integers of every width become int64 and compare equal.
 		IntDec: cbor.IntDecConvertSignedOrBigInt,
@@ -41,4 +47,21 @@ func must[T any](v T, err error) T {
 		panic(err) // the options above are constants
 	}
 	return v
+}
+
+// MarshalCanonical is Marshal in the one form that RFC 8949, 4.2.1 calls deterministic: equal
+// values give equal bytes, integers of every width as well as floats of both, of which
+// the zeros are one, and all that are no numbers.
+func MarshalCanonical(v any) ([]byte, error) {
+	switch f := v.(type) {
+	case float64:
+		if f == 0 {
+			v = 0.0
+		}
+	case float32:
+		if f == 0 {
+			v = 0.0
+		}
+	}
+	return canonMode.Marshal(v)
 }

@@ -1,0 +1,116 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/shmkit/shmkit/internal/codec"
+	"github.com/shmkit/shmkit/internal/handle"
+)
+
+// Values are encoded by the process that puts them, and decoded by the one that gets them:
+// the manager sees bytes, and the objects that they lead to.
+
+// put encodes v into t as a value. What it leads to lives until settle is called, after the
+// reply.
+func put[V any](t *trip, v V) (settle func(), err error) {
+	if !handle.Carries(reflect.TypeFor[V]()) {
+		data, err := codec.MarshalCanonical(v)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrArgument, err)
+		}
+		t.writer.value(value{data: data})
+		return nothing, nil
+	}
+	data, hs, err := handle.Encode(func() ([]byte, error) { return codec.MarshalCanonical(v) })
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	val := value{data: data}
+	settle = func() {
+		for _, h := range hs {
+			h.Failed() // it stays here; the object has it besides
+		}
+	}
+	for _, h := range hs {
+		id, object, ok := parseMeta(h.Meta)
+		if !strings.HasPrefix(h.Kind, handleKind) || !ok || id != t.c.id {
+			settle()
+			return nil, fmt.Errorf("%w: a %s cannot be put into this manager", ErrArgument, h.Kind)
+		}
+		val.refs = append(val.refs, object)
+	}
+	t.writer.value(val)
+	return settle, nil
+}
+
+func nothing() {}
+
+// get decodes a value that a reply has brought (reader.given).
+func get[V any](t *trip, val given) (v V, err error) {
+	if !handle.Carries(reflect.TypeFor[V]()) {
+		err = codec.Unmarshal(val.data, &v)
+	} else {
+		err = decodeHere(t.c, val, &v)
+	}
+	if err != nil {
+		return *new(V), fmt.Errorf("%w: %w", ErrValue, err)
+	}
+	return v, nil
+}
+
+// decodeHere decodes a value that may lead to objects, which the reply has counted.
+func decodeHere(c *conn, val given, ptr any) error {
+	held := make([]*ref, len(val.refs))
+	for i, id := range val.refs {
+		held[i] = c.gain(id)
+	}
+	defer func() {
+		for _, r := range held {
+			r.drop()
+		}
+	}()
+	hs := make([]handle.Handle, len(val.refs))
+	for i, id := range val.refs {
+		hs[i] = handle.Handle{Kind: handleKind + val.kinds[i], Meta: putMeta(c.id, id)}
+	}
+	return handle.Decode(context.Background(), val.data, hs, func(b []byte) error { return codec.Unmarshal(b, ptr) })
+}
+
+// key encodes a key: equal keys are equal bytes.
+func key[K any](k K) ([]byte, error) {
+	data, err := codec.MarshalCanonical(k)
+	if err != nil {
+		return nil, fmt.Errorf("%w: key: %w", ErrArgument, err)
+	}
+	return data, nil
+}
+
+// same encodes a value for a comparison in the manager.
+func same[V any](v V) ([]byte, error) {
+	if !handle.Carries(reflect.TypeFor[V]()) {
+		data, err := codec.MarshalCanonical(v)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrArgument, err)
+		}
+		return data, err
+	}
+	data, hs, err := handle.Encode(func() ([]byte, error) { return codec.MarshalCanonical(v) })
+	for _, h := range hs {
+		h.Failed()
+	}
+	if err == nil && len(hs) > 0 {
+		err = errors.New("a value with proxies cannot be compared")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	return data, nil
+}
+
+func unmarshalKey(data []byte, ptr any) error { return codec.Unmarshal(data, ptr) }
+
+func isErr(err, target error) bool { return err != nil && errors.Is(err, target) }
