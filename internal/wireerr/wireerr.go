@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"sync"
 	"syscall"
 
@@ -40,6 +41,7 @@ func (e *Error) Unwrap() []error { return e.known }
 var registry = struct {
 	sync.RWMutex
 	named map[string]error
+	ready sync.Map // of some of them, by error: what Encode returns
 }{named: map[string]error{
 	"context.Canceled": context.Canceled, "context.DeadlineExceeded": context.DeadlineExceeded,
 	"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
@@ -76,8 +78,33 @@ const maxText = 4 << 10
 
 func cut(s string) string { return s[:min(len(s), maxText)] }
 
-// Encode returns err as bytes, at most some 10 KB of them.
+// Encode returns err as bytes, at most some 10 KB of them, which must not be changed.
 func Encode(err error) []byte {
+	if !reflect.TypeOf(err).Comparable() {
+		return encode(err)
+	}
+	if data, ok := registry.ready.Load(err); ok {
+		return data.([]byte)
+	}
+	data := encode(err)
+	if registered(err) { // few, and often returned
+		registry.ready.Store(err, data)
+	}
+	return data
+}
+
+func registered(err error) bool {
+	registry.RLock()
+	defer registry.RUnlock()
+	for _, known := range registry.named {
+		if known == err {
+			return true
+		}
+	}
+	return false
+}
+
+func encode(err error) []byte {
 	m := message{Text: cut(err.Error()), Type: cut(fmt.Sprintf("%T", err))}
 	var e *Error
 	if errors.As(err, &e) {

@@ -35,19 +35,27 @@ func put[V any](t *trip, v V) (settle func(), err error) {
 			h.Failed() // it stays here; the object has it besides
 		}
 	}
-	for _, h := range hs {
-		id, object, ok := parseMeta(h.Meta)
-		if !strings.HasPrefix(h.Kind, handleKind) || !ok || id != t.c.id {
-			settle()
-			return nil, fmt.Errorf("%w: a %s cannot be put into this manager", ErrArgument, h.Kind)
-		}
-		val.refs = append(val.refs, object)
+	if val.refs, err = t.objects(hs); err != nil {
+		settle()
+		return nil, err
 	}
 	t.writer.value(val)
 	return settle, nil
 }
 
 func nothing() {}
+
+// objects returns the objects of this manager that handles lead to.
+func (t *trip) objects(hs []handle.Handle) (ids []uint64, err error) {
+	for _, h := range hs {
+		id, object, ok := parseMeta(h.Meta)
+		if !strings.HasPrefix(h.Kind, handleKind) || !ok || id != t.c.id || object == 0 {
+			return nil, fmt.Errorf("%w: a %s cannot be put into this manager", ErrArgument, h.Kind)
+		}
+		ids = append(ids, object)
+	}
+	return ids, nil
+}
 
 // get decodes a value that a reply has brought (reader.given).
 func get[V any](t *trip, val given) (v V, err error) {

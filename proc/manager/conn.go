@@ -99,6 +99,20 @@ func claimConn(id identity, e *ringbuf.Exchange) (c *conn, mine bool) {
 	return c, true
 }
 
+// knownConn returns the connection to that manager with one user more, nil if there is
+// none.
+func knownConn(id identity) *conn {
+	conns.Lock()
+	defer conns.Unlock()
+	c := conns.byID[id]
+	if c != nil {
+		c.mu.Lock()
+		c.users++
+		c.mu.Unlock()
+	}
+	return c
+}
+
 // abandon gives a connection up that could not be opened.
 func (c *conn) abandon(err error) {
 	conns.Lock()

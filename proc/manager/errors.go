@@ -54,6 +54,10 @@ var (
 	// ErrKind is returned for a proxy that arrives as one of another kind.
 	ErrKind = known("ErrKind", "object of another kind")
 
+	// ErrMethod says that a type has no such method, or it is not exposed, or has other
+	// arguments.
+	ErrMethod = known("ErrMethod", "no such method")
+
 	// ErrProtocol says that the manager and this process do not understand each other.
 	ErrProtocol = known("ErrProtocol", "message that cannot be understood")
 )
@@ -75,6 +79,9 @@ var (
 	// ErrFull is returned instead of waiting for room.
 	ErrFull = known("ErrFull", "full")
 )
+
+// errExhausted is the end of an iteration.
+var errExhausted = known("errExhausted", "iteration has ended")
 
 // Of locks.
 var (

@@ -62,6 +62,9 @@ func (v *server) manage(x *request) error {
 // create makes an object, which the session holds.
 func (v *server) create(x *request) error {
 	name := x.text()
+	if t := userTypes.named(name); t != nil {
+		return v.construct(x, t)
+	}
 	make := kinds[name]
 	if make == nil {
 		return fmt.Errorf("%w: no kind %q", ErrProtocol, name)

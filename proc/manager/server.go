@@ -25,6 +25,9 @@ type server struct {
 	pins    owner                         // what the server itself holds
 	asked   chan struct{}                 // closed when a client has asked it to end
 	once    sync.Once
+	values  userValues
+	ctx     context.Context // ends when the server does
+	cancel  context.CancelFunc
 	idle    func() // told when the last session has ended; may be nil
 }
 
@@ -45,6 +48,8 @@ func newServer(id identity, e *ringbuf.Exchange, maxObjects int, log *slog.Logge
 		clients: make(map[ringbuf.ClientID]*session), asked: make(chan struct{}),
 	}
 	v.graph.roots[&v.pins] = struct{}{}
+	v.values.nodes = make(map[any]*node)
+	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
 
@@ -57,6 +62,7 @@ func (v *server) serve(ctx context.Context, workers int) error {
 
 // close ends all sessions.
 func (v *server) close() {
+	v.cancel()
 	v.mu.Lock()
 	var all []*session
 	for id, s := range v.clients {
