@@ -10,6 +10,7 @@ import (
 // house.
 var floors = [][]string{
 	{"internal/mem", "internal/race", "internal/crashpoint", "internal/plain", "internal/codec"},
+	{"internal/wireerr"},
 	{"internal/futex"},
 	{"internal/robust"},
 	{"internal/shmfile"},

@@ -1,7 +1,11 @@
 package manager_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +67,21 @@ func nothingLeft(t testing.TB, m *manager.Manager) {
 		if n == 0 {
 			return
 		}
-		time.Sleep(time.Millisecond) // the manager tells nobody
+		time.Sleep(time.Millisecond) // sleep: the manager tells nobody
+	}
+}
+
+// stop stops a process, and returns when it has.
+func stop(t testing.TB, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	for ctx := bounded(t); ; {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(t, err)
+		if bytes.Contains(stat, []byte(") T ")) {
+			return
+		}
+		require.NoError(t, ctx.Err())
+		time.Sleep(time.Millisecond) // sleep: it may be nobody's child here
 	}
 }

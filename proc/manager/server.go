@@ -186,14 +186,11 @@ func (v *server) gone(id ringbuf.ClientID) {
 	s := v.clients[id]
 	delete(v.clients, id)
 	idle := v.idle
-	if len(v.clients) > 0 {
-		idle = nil
-	}
 	v.mu.Unlock()
 	if s != nil && s.id == id {
 		go func() { // it takes locks
 			v.end(s)
-			if idle != nil {
+			if idle != nil && v.unused() {
 				idle()
 			}
 		}()
