@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shmkit/shmkit/internal/codec"
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/handle"
 )
 
@@ -72,6 +73,7 @@ func get[V any](t *trip, val given) (v V, err error) {
 
 // decodeHere decodes a value that may lead to objects, which the reply has counted.
 func decodeHere(c *conn, val given, ptr any) error {
+	crashpoint.Hit("manager.given")
 	held := make([]*ref, len(val.refs))
 	for i, id := range val.refs {
 		held[i] = c.gain(id)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/ringbuf"
 )
 
@@ -208,7 +209,9 @@ func (c *conn) flush() {
 			t.number(r.times)
 		}
 		// Should it fail, the manager has gone, or the session is broken.
+		crashpoint.Hit("manager.releasing")
 		_, _ = c.link.call(context.Background(), nil, t.b, false)
+		crashpoint.Hit("manager.released")
 		t.end()
 	}
 	c.mu.Lock()
@@ -246,7 +249,9 @@ func newRingLink(ctx context.Context, e *ringbuf.Exchange) (*ringLink, identity,
 		return nil, id, err
 	}
 	l := &ringLink{main: main, exchange: e}
+	crashpoint.Hit("manager.seated")
 	b, err := main.Call(ctx, appendHeader(nil, uint64(main.ID()), 0, opHello))
+	crashpoint.Hit("manager.greeted")
 	if err == nil {
 		var r reader
 		if r, err = parseReply(b); err == nil {
@@ -299,6 +304,7 @@ func (l *ringLink) side(ctx context.Context) (*sideLink, error) {
 	if err != nil {
 		return nil, err
 	}
+	crashpoint.Hit("manager.side")
 	w := writer{appendHeader(nil, uint64(client.ID()), 0, opJoin)}
 	w.number(uint64(l.main.ID()))
 	b, err := client.Call(ctx, w.b)

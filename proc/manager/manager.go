@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/proc"
 	"github.com/shmkit/shmkit/ringbuf"
@@ -79,6 +80,7 @@ func (c *conn) create(ctx context.Context, p *proxy, kind string, fill func(t *t
 	if !r.done() {
 		return ErrProtocol
 	}
+	crashpoint.Hit("manager.created")
 	p.set(c.gain(id))
 	return nil
 }

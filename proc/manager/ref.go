@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/ringbuf"
 )
@@ -69,6 +70,7 @@ func (c *conn) retain(ctx context.Context, id uint64) (*ref, error) {
 	if _, err := t.call(ctx, false); err != nil {
 		return nil, err
 	}
+	crashpoint.Hit("manager.retained")
 	return c.gain(id), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/wireerr"
 )
 
@@ -61,6 +62,7 @@ func (x *request) keep(v value) (value, error) {
 	if err := x.server.graph.take(&x.node.owner, v.refs); err != nil {
 		return value{}, err
 	}
+	crashpoint.Hit("manager.kept")
 	return value{append([]byte(nil), v.data...), v.refs}, nil
 }
 
@@ -116,6 +118,7 @@ func (x *request) lend(ids []uint64) {
 	if v.graph.take(&s.owner, ids) != nil {
 		return // they live because the caller holds them; a client that meets this finds them gone
 	}
+	crashpoint.Hit("manager.lent")
 	x.onUnwanted(func() {
 		for _, id := range ids {
 			v.bury(v.graph.drop(&s.owner, id, 1))
@@ -139,6 +142,7 @@ type parked struct {
 func (x *request) park(withdrawn func(p *parked)) *parked {
 	p := &parked{sess: x.sess, began: time.Now()}
 	x.parked = true
+	crashpoint.Hit("manager.parking")
 	p.reply = x.from.later(func() { withdrawn(p) })
 	return p
 }
@@ -146,6 +150,7 @@ func (x *request) park(withdrawn func(p *parked)) *parked {
 // send ends a parked request, with what was written to w. It says whether the client waits
 // for it: else what it was to get stays the object's.
 func (p *parked) send(w writer) (wanted bool) {
+	crashpoint.Hit("manager.sending")
 	return p.reply.Send(append([]byte{replyOK}, w.b...), nil)
 }
 

@@ -3,6 +3,7 @@ package manager
 import (
 	"sync"
 
+	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/ringbuf"
 )
 
@@ -54,6 +55,7 @@ func (v *server) end(s *session) {
 	involved := s.involved
 	s.involved = nil
 	s.parts.Unlock()
+	crashpoint.Hit("manager.ending")
 	for o := range involved {
 		o.left(s)
 	}
