@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,18 +96,25 @@ func sendOneself(ctx context.Context, d *manager.Dict[string, int]) error {
 
 // waitALittle has twenty goroutines wait, in clients of their own too, and give up.
 func waitALittle(ctx context.Context, c *manager.Object[counter]) error {
-	before, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+	before, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failed := make(chan error)
+	failed := make(chan error, 20)
 	for range 20 {
 		go func() {
 			_, err := manager.Call[any](before, c, "Hold")
-			if errors.Is(err, context.DeadlineExceeded) {
+			if errors.Is(err, context.Canceled) {
 				err = nil
 			}
 			failed <- err
 		}()
 	}
+	for n := 0; n < 20; {
+		var err error
+		if n, err = manager.Call[int](ctx, c, "Holding"); err != nil {
+			return err
+		}
+	}
+	cancel()
 	var first error
 	for range 20 {
 		if err := <-failed; first == nil {

@@ -71,8 +71,8 @@ func nothingLeft(t testing.TB, m *manager.Manager) {
 	}
 }
 
-// stop stops a process, and returns when it has.
-func stop(t testing.TB, pid int) {
+// freeze stops a process, and returns when it has.
+func freeze(t testing.TB, pid int) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	for ctx := bounded(t); ; {

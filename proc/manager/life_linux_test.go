@@ -47,7 +47,7 @@ func TestShutdown(t *testing.T) {
 
 func TestShutdownOfOneThatDoesNotAnswer(t *testing.T) {
 	m := started(t, &manager.Options{ShutdownTimeout: 10 * time.Millisecond})
-	stop(t, m.Process().PID())
+	freeze(t, m.Process().PID())
 	err := m.Shutdown(bounded(t))
 	var exit *proc.ExitError
 	require.ErrorAs(t, err, &exit)
@@ -97,7 +97,7 @@ func TestManagerStopped(t *testing.T) {
 	m := started(t, nil)
 	d := dict(t, m)
 	require.NoError(t, d.Set(bounded(t), "a", 1))
-	stop(t, m.Process().PID())
+	freeze(t, m.Process().PID())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, d.Set(ctx, "a", 2), context.DeadlineExceeded)
@@ -388,7 +388,7 @@ func TestStoppedClient(t *testing.T) {
 	require.NoError(t, err)
 	var there bool
 	require.NoError(t, ours.Recv(bounded(t), &there))
-	stop(t, p.PID())
+	freeze(t, p.PID())
 	for n := range 100 {
 		require.NoError(t, d.Set(bounded(t), "mine", n))
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,10 +18,12 @@ import (
 var errSpecial = proc.RegisterError("manager_test.errSpecial", errors.New("special"))
 
 type counter struct {
-	mu     sync.Mutex
-	n      int
-	child  *counter
-	others []*manager.Dict[string, int]
+	mu    sync.Mutex
+	n     int
+	child *counter
+
+	holding atomic.Int32 // calls of Hold
+	others  []*manager.Dict[string, int]
 }
 
 func (c *counter) Add(_ context.Context, by int) (int, error) {
@@ -53,8 +56,14 @@ func (c *counter) Halting() iter.Seq2[string, error] {
 }
 func (c *counter) Keep(d *manager.Dict[string, int])  { c.others = append(c.others, d) }
 func (c *counter) Kept() []*manager.Dict[string, int] { return c.others }
-func (c *counter) Hold(ctx context.Context) error     { <-ctx.Done(); return context.Cause(ctx) }
-func (c *counter) hidden() string                     { return "hidden" }
+func (c *counter) Hold(ctx context.Context) error {
+	c.holding.Add(1)
+	defer c.holding.Add(-1)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+func (c *counter) Holding() int   { return int(c.holding.Load()) }
+func (c *counter) hidden() string { return "hidden" }
 
 var counterType = manager.RegisterType("counter", func(_ context.Context, start int) (*counter, error) {
 	if start < 0 {
