@@ -17,7 +17,7 @@ func (v *callServer) attend(ctx context.Context) (dying bool) {
 		}
 	}
 	v.withdraw()
-	dying = v.mournClients()
+	dying = v.mourn()
 	for i := range v.clientCount() {
 		v.bury(ctx, i)
 	}

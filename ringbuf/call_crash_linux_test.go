@@ -182,6 +182,18 @@ func callWalkHandler(board *callFile) Handler {
 	}
 }
 
+// callWalkResponder answers as h does, and puts every other answer off.
+func callWalkResponder(h Handler) Responder {
+	return func(c *Call) ([]byte, error) {
+		if len(c.Request())%2 == 0 || bytes.HasPrefix(c.Request(), []byte("stay")) {
+			return h(c.Context(), c.Request())
+		}
+		request, r := bytes.Clone(c.Request()), c.Later(nil)
+		go func() { r.Send(h(context.Background(), request)) }()
+		return nil, nil
+	}
+}
+
 // Makes one call that stays, to be killed.
 var _ = testproc.Helper("call.stayer", func(c *testproc.Child) {
 	client, err := Dial(context.Background(), c.Args[0], &DialOptions{Wait: true})
@@ -203,7 +215,7 @@ func (f *callFile) callStays(pid int) bool {
 // Points that only a client reaches, or only a server. The others are both's.
 var (
 	callClientPoints = []string{"call.written", "call.asked", "call.collected", "call.client.", "call.watched", "call.asleep", "call.awake", "call.withdrawn", "call.cancelled", "call.attended", "call.orphaned", "call.queued", "call.used"}
-	callServerPoints = []string{"call.server.", "call.burying", "call.buried", "call.belled", "call.drowsy", "call.roused", "call.taken", "call.replied", "call.answered", "call.failed", "call.waking", "call.woken", "call.roomy"}
+	callServerPoints = []string{"call.server.", "call.burying", "call.buried", "call.belled", "call.drowsy", "call.roused", "call.taken", "call.later", "call.replied", "call.answered", "call.failed", "call.waking", "call.woken", "call.roomy"}
 )
 
 // callReaches says whether a victim that is a server, a client, or both can reach a point.

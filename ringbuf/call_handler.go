@@ -11,10 +11,8 @@ func (w *callWorker) run() (status uint32, reply []byte) {
 	debug.SetPanicOnFault(false) // a fault in the handler is the handler's
 	defer func() {
 		debug.SetPanicOnFault(true)
-		switch parent := w.turns.parent; {
-		case w.call.later != nil: // the reply has it
-			w.renew(parent)
-		case w.turns.worn.Load() || w.turns.ended.Load() != 0:
+		if w.turns.worn.Load() || w.turns.ended.Load() != 0 {
+			parent := w.turns.parent
 			w.turns.finish()
 			w.renew(parent)
 		}
@@ -29,11 +27,24 @@ func (w *callWorker) run() (status uint32, reply []byte) {
 		status, reply = callPanic, w.text(fmt.Sprint(value))
 	}()
 	reply, err := w.handler(&w.call)
-	returned = true
 	if err != nil {
-		return callError, w.text(err.Error())
+		status, reply = callError, w.text(err.Error()) // which may panic in its turn
 	}
-	return callOK, reply
+	returned = true
+	return status, reply
+}
+
+// shield runs what was given to a server besides the handler. It may panic, and a fault
+// in it is its own.
+func (v *callServer) shield(f func()) {
+	old := debug.SetPanicOnFault(false)
+	defer func() {
+		debug.SetPanicOnFault(old)
+		if value := recover(); value != nil {
+			v.report(value)
+		}
+	}()
+	f()
 }
 
 // exit answers the call whose handler ended the worker's goroutine.

@@ -99,13 +99,16 @@ var _ = testproc.Helper("call.server", func(c *testproc.Child) {
 		c.Park()
 		cancel()
 	}()
-	o := callServeOptions
 	if c.Args[1] == "walk" {
 		board, err := openCalls(ctx, c.Args[0], true)
 		require.NoError(c, err)
-		o, h = callWalkOptions, callWalkHandler(board)
+		e, err := NewExchange(c.Args[0], nil)
+		require.NoError(c, err)
+		o := &ServeOptions{Workers: callWalkOptions.Workers, Gone: func(ClientID) {}}
+		require.ErrorIs(c, e.Serve(ctx, callWalkResponder(callWalkHandler(board)), o), context.Canceled)
+		return
 	}
-	err := Serve(ctx, c.Args[0], h, o)
+	err := Serve(ctx, c.Args[0], h, callServeOptions)
 	require.ErrorIs(c, err, context.Canceled)
 })
 

@@ -3,9 +3,9 @@ package ringbuf
 import (
 	"context"
 	"fmt"
+	"sync"
 
-	"github.com/shmkit/shmkit/internal/futex"
-	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/crashpoint"
 )
 
 // Responder answers the calls of an Exchange: it gets a call and returns the reply, as a
@@ -28,6 +28,8 @@ type Call struct {
 // one.
 type ClientID uint64
 
+func (id ClientID) seat() int { return int(id >> 32) }
+
 func clientID(seat int, arrivals uint32) ClientID { return ClientID(seat)<<32 | ClientID(arrivals) }
 
 // ID returns the name by which servers know the client.
@@ -45,88 +47,129 @@ func (c *Call) Context() context.Context { return c.worker.turns }
 func (c *Call) From() ClientID { return c.from }
 
 // PID returns the process that calls, 0 if it is not known any more.
-func (c *Call) PID() int { return c.worker.clients[int(c.from>>32)].PID() }
+func (c *Call) PID() int {
+	seat := &c.worker.clients[c.from.seat()]
+	pid := seat.PID()
+	if seat.Arrivals.Load() != uint32(c.from) {
+		return 0
+	}
+	return pid
+}
 
 // IfUnwanted has undo called, in the worker's goroutine after the Responder has returned,
-// if the caller has given up meanwhile: it does not get what the reply says. If the
-// caller dies, undo is called or not; ServeOptions.Gone comes either way.
+// if the caller does not get the reply: it has given up meanwhile, or gets ErrTooLarge or
+// ErrNoSpace instead. If the caller dies, undo is called or not; ServeOptions.Gone comes
+// either way, and not before. Of several undos the last one counts.
 func (c *Call) IfUnwanted(undo func()) { c.unwanted = undo }
 
 // A Reply is the answer to a call that its Responder has put off. Its methods may be called
 // from any goroutine.
 type Reply struct {
-	worker       *callWorker
-	turns        *callContext
+	server       *callServer
 	turn         uint64
 	client, slot int
 	withdrawn    func()
-	told         bool // withdrawn was called
+	told         bool // withdrawn was called; guarded by callLater.mu
 }
 
 // Later puts the reply off: what the Responder returns is ignored, and Reply.Send ends the
 // call, now or later, whatever becomes of the caller until then. If the caller gives up, or
-// dies, before that, withdrawn is called once, in a goroutine that must not be
-// blocked; Send is due all the same, so that the caller's slot becomes free. withdrawn
-// may be called before Later returns.
+// dies, before that, withdrawn (nil for nothing) is called once, in a goroutine that must not
+// be blocked; Send is due all the same, so that the caller's slot becomes free. withdrawn
+// may be called before Later returns, and while Send is under way or has just returned true.
+//
+// If the Responder panics behind it, or calls runtime.Goexit, and nothing was sent, the
+// call ends with that. Later panics when it is called again.
 func (c *Call) Later(withdrawn func()) *Reply {
+	if c.later != nil {
+		panic("ringbuf: Later of a call whose reply was put off already")
+	}
 	w := c.worker
-	r := &Reply{worker: w, turns: w.turns, turn: w.turns.turn.Load(), client: w.client, slot: w.slot, withdrawn: withdrawn}
+	r := &Reply{server: w.callServer, turn: w.turns.turn.Load(), client: w.client, slot: w.slot, withdrawn: withdrawn}
 	c.later = r
 	w.later.mu.Lock()
 	w.later.open[r] = struct{}{}
 	w.later.mu.Unlock()
+	crashpoint.Hit("call.later")
 	return r
 }
 
 // Send ends the call with the reply, or with err, as the return of a Responder does. It
 // reports whether somebody waits for it, as far as can be known: false when the caller has
-// given up, or the server has ended. Later calls do nothing and return false.
+// given up, or gets ErrTooLarge or ErrNoSpace instead, or when the server has ended. Later
+// calls do nothing and return false.
 func (r *Reply) Send(reply []byte, err error) (wanted bool) {
-	w := r.worker
-	l := &w.later
+	status := uint32(callOK)
+	if err != nil {
+		status, reply = callError, r.server.text(err.Error())
+	}
+	return r.end(status, reply)
+}
+
+// end is Send of a reply of any kind.
+func (r *Reply) end(status uint32, reply []byte) (wanted bool) {
+	l := &r.server.later
+	if !l.begin(r) {
+		return false
+	}
+	defer l.end()
+	_ = guard(func() error { // where the memory is gone nobody waits
+		wanted = r.server.conclude(r.client, r.slot, uint32(r.turn), status, reply)
+		return nil
+	})
+	return wanted
+}
+
+// callLater are the replies that were put off and not yet sent.
+type callLater struct {
+	mu      sync.Mutex
+	open    map[*Reply]struct{}
+	sending int
+	quiet   sync.Cond
+}
+
+// begin says whether r is the caller's to send.
+func (l *callLater) begin(r *Reply) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if _, ok := l.open[r]; !ok {
-		l.mu.Unlock()
 		return false
 	}
 	delete(l.open, r)
 	l.sending++
-	l.mu.Unlock()
-	status := uint32(callOK)
-	if err != nil {
-		status, reply = callError, w.text(err.Error())
-	}
-	_ = guard(func() error {
-		wanted = w.conclude(r.client, r.slot, uint32(r.turn), status, reply)
-		return nil
-	})
-	r.turns.finish()
+	return true
+}
+
+// end says that what was begun is done.
+func (l *callLater) end() {
 	l.mu.Lock()
-	l.sending--
-	if l.sending == 0 {
+	defer l.mu.Unlock()
+	if l.sending--; l.sending == 0 {
 		l.quiet.Broadcast()
 	}
-	l.mu.Unlock()
-	return wanted
 }
 
 // withdraw calls withdrawn of those replies for which nobody waits any more. The
 // attendant calls it.
 func (v *callServer) withdraw() {
-	var gone []*Reply
-	v.later.mu.Lock()
-	for r := range v.later.open {
+	for _, r := range v.later.unwanted(v) {
+		if r.withdrawn != nil {
+			v.shield(r.withdrawn)
+		}
+	}
+}
+
+// unwanted returns those of which withdrawn is to be called.
+func (l *callLater) unwanted(v *callServer) (gone []*Reply) {
+	l.mu.Lock()
+	defer l.mu.Unlock() // also when a look at the memory faults
+	for r := range l.open {
 		if !r.told && v.unwanted(r.turn) {
 			r.told = true
 			gone = append(gone, r)
 		}
 	}
-	v.later.mu.Unlock()
-	for _, r := range gone {
-		if r.withdrawn != nil {
-			r.withdrawn()
-		}
-	}
+	return gone
 }
 
 // endLater gives up what was put off, once what is being sent is sent: nobody of this
@@ -138,62 +181,6 @@ func (v *callServer) endLater() {
 	for v.later.sending > 0 {
 		v.later.quiet.Wait()
 	}
-}
-
-// meet notes that a client of the worker's call is known, and returns its name. Whoever
-// had the seat before has gone.
-func (w *callWorker) meet(c *clientSeat, seat int) ClientID {
-	now := uint64(c.Arrivals.Load()) + 1
-	if w.gone != nil {
-		known := &w.known[seat]
-		for {
-			was := known.Load()
-			if was == now {
-				break
-			}
-			if known.CompareAndSwap(was, now) {
-				if was != 0 {
-					w.gone(clientID(seat, uint32(was-1)))
-				}
-				if w.seat.attend.Load() == 1 { // the attendant is to watch it
-					_ = futex.WakeClear(&w.seat.attend) // a fault: as in nudge
-				}
-				break
-			}
-		}
-	}
-	return clientID(seat, uint32(now-1))
-}
-
-// mournClients tells of the clients that have gone, and says whether some are about to:
-// they are dead, but a thread of theirs may still do something.
-func (v *callServer) mournClients() (dying bool) {
-	for i := range v.known {
-		was := v.known[i].Load()
-		if was == 0 {
-			continue
-		}
-		seat := &v.clients[i]
-		w, arrivals := seat.Word.Load(), seat.Arrivals.Load()
-		if uint64(arrivals)+1 == was {
-			switch robust.StateOf(w) {
-			case robust.Present:
-				if seat.CheckOwner() {
-					dying = true
-				}
-				continue
-			case robust.Dead:
-				if !seat.Gone() {
-					dying = true
-					continue
-				}
-			}
-		}
-		if v.known[i].CompareAndSwap(was, 0) {
-			v.gone(clientID(i, uint32(was-1)))
-		}
-	}
-	return dying
 }
 
 func (id ClientID) String() string { return fmt.Sprintf("%d.%d", id>>32, uint32(id)) }

@@ -2,7 +2,6 @@ package ringbuf
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
@@ -25,8 +24,7 @@ type callServer struct {
 	eager    bool // a worker looks before it sleeps
 	handler  Responder
 	report   func(value any) // tells of a panic
-	gone     func(ClientID)  // tells of clients that have gone; may be nil
-	known    []atomic.Uint64 // by seat, if gone is not nil: whose calls were taken, its Arrivals and 1
+	gone     *callGone       // nil: nobody wants to know
 	later    callLater
 
 	workers  []*callWorker
@@ -34,14 +32,6 @@ type callServer struct {
 	asleep   atomic.Int32 // workers
 	looker   atomic.Int32 // the worker that looks, by its number from 1 on
 	spin     futex.Spinner
-}
-
-// callLater are the replies that were put off and not yet sent.
-type callLater struct {
-	mu      sync.Mutex
-	open    map[*Reply]struct{}
-	sending int
-	quiet   sync.Cond
 }
 
 func newCallServer(b callBoard, h Responder) *callServer {
@@ -59,8 +49,9 @@ type callWorker struct {
 	client int                         // where it took a call last
 	slot   int
 	buf    []byte
-	call   Call // the one that it serves
-	woken  bool // somebody has rung for it
+	call   Call          // the one that it serves
+	busy   atomic.Uint64 // see callGone
+	woken  bool          // somebody has rung for it
 }
 
 // enter takes a seat and makes n workers.
@@ -140,12 +131,18 @@ func (w *callWorker) serve() bool {
 // claim takes an asked call. The context is this call's before the claim, so that
 // whoever cancels it meets this call.
 func (w *callWorker) claim(c *clientSeat, s *callSlot, client, slot int, st callState) bool {
-	if !st.good(len(w.servers)) || robust.StateOf(c.Word.Load()) != robust.Present {
+	if !st.good(len(w.servers)) {
+		return false
+	}
+	w.at(client)
+	if robust.StateOf(c.Word.Load()) != robust.Present {
+		w.atNone()
 		return false
 	}
 	w.turns.turn.StoreRelease(uint64(client*callSlots+slot+1)<<32 | uint64(st.gen()))
 	// acquire: call request
 	if !s.state.CompareAndSwap(uint64(st), uint64(takenBy(w.index, w.arrivals, st.gen()))) {
+		w.atNone()
 		return false
 	}
 	crashpoint.Hit("call.taken")
@@ -166,7 +163,7 @@ const keptBuffer = 1 << 20
 func (w *callWorker) answer(s *callSlot, gen uint32) {
 	n := s.length.Load()
 	status, reply := uint32(callBad), []byte(nil)
-	w.call = Call{worker: w, from: w.meet(&w.clients[w.client], w.client)}
+	w.call = Call{worker: w, from: w.meet(w.client)}
 	if n <= w.max {
 		w.buf = w.get(w.buf[:0], w.client, w.slot, callRequest, n)
 		w.call.request = w.buf
@@ -175,23 +172,30 @@ func (w *callWorker) answer(s *callSlot, gen uint32) {
 	w.end(gen, status, reply)
 }
 
-// end ends the call that this worker has taken, unless its reply was put off.
+// end ends the call that this worker has taken. One that was put off ends with its Reply,
+// unless its Responder has not come to its end.
 func (w *callWorker) end(gen, status uint32, reply []byte) {
-	if w.call.later == nil {
-		if !w.conclude(w.client, w.slot, gen, status, reply) && w.call.unwanted != nil {
-			w.call.unwanted()
+	switch later, undo := w.call.later, w.call.unwanted; {
+	case later == nil:
+		if !w.conclude(w.client, w.slot, gen, status, reply) && undo != nil {
+			w.shield(undo)
 		}
+	case status == callPanic:
+		later.end(status, reply)
 	}
 	w.call = Call{}
 	if cap(w.buf) > keptBuffer {
 		w.buf = nil
 	}
+	w.atNone()
 }
 
-// conclude answers a call that this server has taken. It says whether the caller waits.
+// conclude answers a call that this server has taken. It says whether the caller waits, and
+// gets that.
 func (w *callServer) conclude(client, slot int, gen, status uint32, reply []byte) (wanted bool) {
 	c := &w.clients[client]
 	s := &c.slots[slot]
+	given := status
 	if status == callOK && uint64(len(reply)) > w.max {
 		status, reply = callTooLarge, nil
 	}
@@ -212,5 +216,5 @@ func (w *callServer) conclude(client, slot int, gen, status uint32, reply []byte
 	}
 	crashpoint.Hit("call.answered")
 	w.tell(c, s, taken)
-	return !taken.cancelled()
+	return !taken.cancelled() && status == given
 }

@@ -121,8 +121,11 @@ func (e *Exchange) Close() error {
 	if e.closed || e.file == nil {
 		return nil
 	}
+	if err := e.file.close(); err != nil {
+		return err
+	}
 	e.closed = true
-	return e.file.close()
+	return nil
 }
 
 const kindExchange = "ringbuf.Exchange"

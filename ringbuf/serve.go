@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/futex"
-	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
@@ -37,10 +35,11 @@ type ServeOptions struct {
 	Workers int
 	// ErrorLog gets the panics of handlers, with their stacks. nil is slog.Default.
 	ErrorLog *slog.Logger
-	// Gone, of an Exchange's server, is told when a client that has called this server has
-	// closed, or has died and can do nothing any more: at once, or for more than 120
-	// clients within some 50 ms. A call of it that a worker has begun may end later. It
-	// is called from several goroutines, which it must not block.
+	// Gone is told when a client that has called this server has closed, or has died and
+	// can do nothing any more, and no handler runs for a call of it: at once, or for more
+	// than 120 clients within some 50 ms. It comes once for a client, but again if a
+	// call of the dead one was found even after that. It is called from a goroutine that it
+	// must not block, and not after Serve has returned.
 	Gone func(ClientID)
 }
 
@@ -95,8 +94,8 @@ func serveFile(ctx context.Context, f *callFile, h Responder, o *ServeOptions) e
 	defer cancel()
 	v := newCallServer(f.callBoard, h)
 	v.eager, v.report = true, func(value any) { reportPanic(o.ErrorLog, f.name, value) }
-	if v.gone = o.Gone; v.gone != nil {
-		v.known = make([]atomic.Uint64, len(f.clients))
+	if o.Gone != nil {
+		v.tellOfGone(o.Gone)
 	}
 	workers := callWorkers(o)
 	if err := guard(func() error { return v.enter(inner, workers) }); err != nil {
@@ -147,20 +146,22 @@ func (w *callWorker) main(ctx context.Context, wg *sync.WaitGroup, fail func(err
 
 // attendUntil attends until ctx ends.
 func (v *callServer) attendUntil(ctx context.Context) error {
-	always := func() bool { return true } // so that it looks at each look
 	words := make([]futex.Word, 0, maxWatched+1)
-	for {
+	for pause := firstPause; ; {
 		v.seat.attend.Store(1)
 		dying := v.attend(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
+		words = append(words[:0], futex.Word{Addr: &v.seat.attend, Val: 1})
+		var err error
 		if dying {
-			time.Sleep(time.Millisecond) // its end is near, and nothing tells of that
-			continue
+			err = sleepFor(ctx, words, pause)
+			pause = min(2*pause, lookEvery)
+		} else {
+			err = sleepFor(ctx, v.watch(words), 0)
+			pause = firstPause
 		}
-		words = v.watch(append(words[:0], futex.Word{Addr: &v.seat.attend, Val: 1}))
-		err := futex.SleepAny(ctx, words, always)
 		switch {
 		case errors.Is(err, futex.ErrFault):
 			return fmt.Errorf("%w: %w", ErrTruncated, err)
@@ -173,24 +174,24 @@ func (v *callServer) attendUntil(ctx context.Context) error {
 	}
 }
 
-// maxWatched is how many clients the attendant watches while it sleeps.
-const maxWatched = 120
+// firstPause is when the attendant looks again at a client that is dying: nothing tells of
+// its end.
+const firstPause = time.Millisecond
 
-// watch appends what a client's death changes.
-func (v *callServer) watch(words []futex.Word) []futex.Word {
-	for i := range v.known {
-		if v.known[i].Load() == 0 || len(words) > maxWatched {
-			continue
-		}
-		seat := &v.clients[i]
-		w := seat.Word.Load()
-		if word, same := seat.Watch(w &^ robust.Waiters); same && robust.StateOf(word) == robust.Present {
-			words = append(words, futex.Word{Addr: &seat.Word, Val: word})
-		} else {
-			words[0].Val = 0 // it does not sleep
-		}
+// sleepFor sleeps while the words have their values, until the look, or for so long if that is
+// not 0.
+func sleepFor(ctx context.Context, words []futex.Word, most time.Duration) error {
+	always := func() bool { return true }
+	if most == 0 {
+		return futex.SleepAny(ctx, words, always)
 	}
-	return words
+	inner, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	err := futex.SleepAny(inner, words, always)
+	if ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
 }
 
 // await waits until the workers have ended, and ends their handlers' contexts: also of
