@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -65,4 +66,15 @@ func nothingLeft(t testing.TB, m *manager.Manager) {
 		}
 		time.Sleep(time.Millisecond) // the manager tells nobody
 	}
+}
+
+// collect is nothingLeft for tests that leave proxies to the garbage collector.
+func collect(t testing.TB, m *manager.Manager) {
+	t.Helper()
+	for ctx := bounded(t); ctx.Err() == nil; runtime.GC() {
+		if n, err := m.NumberOfObjects(ctx); n == 0 || err != nil {
+			break
+		}
+	}
+	nothingLeft(t, m)
 }
