@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -318,4 +319,74 @@ func TestContainersHolderKilled(t *testing.T) {
 		require.NoError(t, trees.Close())
 		collect(t, m)
 	})
+}
+
+// busy works on containers until it is killed: it makes, nests, reads, moves and drops.
+var busy = proc.Register("containersBusy", func(ctx context.Context, a holding) error {
+	if err := a.Ready.Put(ctx, "busy"); err != nil {
+		return err
+	}
+	for i := 0; ctx.Err() == nil; i++ {
+		l, err := manager.NewList[tree](ctx, a.Manager)
+		if err != nil {
+			return err
+		}
+		if err := a.Trees.Append(ctx, tree{"new", l}); err != nil {
+			return err
+		}
+		if i%3 == 0 {
+			if err := l.AppendAll(ctx, tree{"itself", l}, tree{"others", a.Trees}); err != nil {
+				return err
+			}
+		}
+		if err := a.Trees.Repeat(ctx, 2); err != nil {
+			return err
+		}
+		part, err := a.Trees.Slice(ctx, -3, manager.End)
+		if err != nil {
+			return err
+		}
+		if err := a.Trees.SetSlice(ctx, 1, manager.End, part); err != nil {
+			return err
+		}
+		_, err = a.Trees.Pop(ctx, 0)
+		if err != nil && !errors.Is(err, manager.ErrIndex) {
+			return err
+		}
+		l.Close()
+	}
+	return ctx.Err()
+})
+
+// G22: processes that are killed inside operations, whichever those are, leave nothing.
+func TestContainersTorture(t *testing.T) {
+	m := started(t, nil)
+	ctx := bounded(t)
+	trees := newList[tree](t, m)
+	ready, err := proc.NewQueue[string](nil)
+	require.NoError(t, err)
+	defer ready.Close()
+	for round := range 6 {
+		var workers []*proc.Process
+		for range 2 {
+			p, err := busy.Start(ctx, holding{m, trees, ready}, nil)
+			require.NoError(t, err)
+			workers = append(workers, p)
+		}
+		for range workers {
+			_, err := ready.Get(ctx)
+			require.NoError(t, err)
+		}
+		for range 50 * (round + 1) { // as long as they work
+			_, err := trees.Len(ctx)
+			require.NoError(t, err)
+		}
+		for _, p := range workers {
+			require.NoError(t, p.Kill())
+			require.ErrorContains(t, p.Wait(ctx), "killed")
+		}
+		require.NoError(t, trees.Append(ctx, tree{"alive", nil}))
+	}
+	require.NoError(t, trees.Close())
+	nothingLeft(t, m)
 }

@@ -11,8 +11,8 @@ import (
 // instant, for all processes in the same order.
 //
 // Keys are encoded (RFC 8949) and equal if their encodings are: integers of every width
-// are one, floats of both widths as well, but 1, 1.0 and true are three keys, unlike
-// Python's. A key read as an any is an int64, a float64, a string, a bool, or nil. Values
+// are one, floats of both widths as well, and the two zeros, and all that are no numbers,
+// unlike Go's; 1, 1.0 and true are three keys, unlike Python's. A key read as an any is an int64, a float64, a string, a bool, or nil. Values
 // are copies. A proxy among them, at any depth of a struct, slice or map, leads to the same object
 // everywhere, which lives as long as the dictionary has it. The order is that in which
 // keys came, as in Python.
