@@ -12,10 +12,10 @@ import (
 //
 // Keys are encoded (RFC 8949) and equal if their encodings are: integers of every width
 // are one, floats of both widths as well, and the two zeros, and all that are no numbers,
-// unlike Go's; 1, 1.0 and true are three keys, unlike Python's. A key read as an any is an int64, a float64, a string, a bool, or nil. Values
-// are copies. A proxy among them, at any depth of a struct, slice or map, leads to the same object
-// everywhere, which lives as long as the dictionary has it. The order is that in which
-// keys came, as in Python.
+// unlike Go's; 1, 1.0 and true are three keys, unlike Python's. A key read as an any is an
+// int64, a float64, a string, a bool, or nil. Values are copies. A proxy among them, at any
+// depth of a struct, slice or map, leads to the same object everywhere, which lives as long
+// as the dictionary has it. The order is that in which keys came, as in Python.
 //
 // All methods return ErrManagerGone at once if the manager has ended, ErrClosed after
 // Close, ErrArgument for a key or value that cannot be encoded, ErrValue for one that

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,13 +32,17 @@ func (f *fuzzing) make(kind string, fill func(w *writer)) *fuzzing {
 	})
 }
 
-// lower lowers maxElements once for all fuzzing.
-var lower sync.Once
+// lower lowers maxElements for a test.
+func lower(t testing.TB) {
+	was := maxElements
+	maxElements = 1 << 12
+	t.Cleanup(func() { maxElements = was })
+}
 
 // Whatever a client sends: there is a reply, no operation panics, and when the client has
 // gone, nothing of it is left.
 func FuzzRequest(f *testing.F) {
-	lower.Do(func() { maxElements = 1 << 12 })
+	lower(f)
 	someValue := value{data: []byte{1}, refs: []uint64{1, 2}}
 	values := func(n int) func(*writer) {
 		return func(w *writer) {
@@ -123,6 +126,55 @@ func TestCreateGarbage(t *testing.T) {
 			require.Error(t, err, "%s %x", kind, garbage)
 		}
 	}
+	n, _ := v.graph.count()
+	require.Zero(t, n)
+}
+
+// A request cannot have the server grow without end.
+func TestLimits(t *testing.T) {
+	lower(t)
+	v := newServer(newIdentity(), nil, 100, slog.New(slog.DiscardHandler))
+	l := newLocalLink(v, 1, make(chan struct{}))
+	ask := func(id uint64, o op, fill func(w *writer)) error {
+		w := writer{appendHeader(nil, uint64(localID), id, o)}
+		fill(&w)
+		_, err := parseReply(v.answer(l.sess, w.b, &localCall{}))
+		return err
+	}
+	require.NoError(t, ask(0, opCreate, func(w *writer) { w.text(listKind); w.number(1); w.value(value{}) }))
+	require.NoError(t, ask(1, listRepeat, func(w *writer) { w.integer(1 << 12) }))
+	require.ErrorIs(t, ask(1, listRepeat, func(w *writer) { w.integer(2) }), ErrTooLong)
+	require.ErrorIs(t, ask(1, listSplice, func(w *writer) { w.integer(0); w.integer(0); w.number(1); w.value(value{}) }), ErrTooLong)
+	require.NoError(t, ask(1, listSplice, func(w *writer) { w.integer(0); w.integer(1); w.number(1); w.value(value{}) }))
+
+	many := value{refs: []uint64{1, 1, 1, 1}} // a value with more objects than elements
+	require.NoError(t, ask(0, opCreate, func(w *writer) { w.text(listKind); w.number(1); w.value(many) }))
+	require.ErrorIs(t, ask(2, listRepeat, func(w *writer) { w.integer(1 << 11) }), ErrTooLong)
+
+	require.NoError(t, ask(0, opCreate, func(w *writer) {
+		w.text(setKind)
+		w.number(1 << 10)
+		for i := range 1 << 10 {
+			w.bytes([]byte{byte(i), byte(i >> 8)})
+		}
+	}))
+	operands := func(n uint64) func(*writer) {
+		return func(w *writer) {
+			w.number(n)
+			for range n {
+				w.flag(true)
+				w.number(3)
+			}
+		}
+	}
+	require.NoError(t, ask(3, setUnion, operands(4)))
+	require.ErrorIs(t, ask(3, setUnion, operands(5)), ErrTooLong)
+	require.ErrorIs(t, ask(3, setEqual, operands(2)), ErrProtocol)
+	require.ErrorIs(t, ask(1, setEqual, operands(1)), ErrProtocol, "a list is no set")
+	require.ErrorIs(t, ask(3, setUnion, func(w *writer) { w.number(1); w.flag(true); w.number(1) }), ErrKind)
+	require.ErrorIs(t, ask(3, setUnion, func(w *writer) { w.number(1); w.flag(true); w.number(99) }), ErrGone)
+	require.ErrorIs(t, ask(99, listLen, func(*writer) {}), ErrGone)
+	l.close()
 	n, _ := v.graph.count()
 	require.Zero(t, n)
 }

@@ -64,7 +64,7 @@ func nothingLeft(t testing.TB, m *manager.Manager) {
 		if n == 0 {
 			return
 		}
-		time.Sleep(time.Millisecond) // the manager tells nobody
+		time.Sleep(time.Millisecond) // sleep: the manager tells nobody
 	}
 }
 

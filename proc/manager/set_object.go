@@ -105,6 +105,7 @@ func (x *request) operands() (all [][]string, err error) {
 	if err := x.args(); err != nil {
 		return nil, err
 	}
+	total := 0
 	for _, o := range read {
 		if o.id != 0 {
 			n := x.server.graph.find(o.id)
@@ -118,6 +119,9 @@ func (x *request) operands() (all [][]string, err error) {
 			other.mu.Lock()
 			o.keys = other.elements()
 			other.mu.Unlock()
+		}
+		if total += len(o.keys); total > maxElements { // one set may be named often
+			return nil, fmt.Errorf("%w: operands of more than %d", ErrTooLong, maxElements)
 		}
 		all = append(all, o.keys)
 	}
@@ -159,9 +163,9 @@ func setOf(keys []string) map[string]bool {
 }
 
 // combineSets returns the elements of mine with others, which may have some twice. The
-// order is mine, then that of what is added.
+// order is mine, then that of what is added. mine is lost.
 func combineSets(o op, mine []string, others [][]string) []string {
-	result := slices.Clip(mine)
+	result := slices.Clip(mine) // it is mine to change, not to append to
 	switch o {
 	case setUnion:
 		have := setOf(mine)
