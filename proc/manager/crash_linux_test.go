@@ -16,8 +16,8 @@ import (
 	"github.com/shmkit/shmkit/proc/manager"
 )
 
-// everything does a little of everything that a client does, and returns the first error.
-func everything(ctx context.Context, m *manager.Manager) error {
+// doEverything does a little of everything that a client does, and returns the first error.
+func doEverything(ctx context.Context, m *manager.Manager) error {
 	d, err := manager.NewDict[string, inner](ctx, m)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func waitALittle(ctx context.Context, c *manager.Object[counter]) error {
 var _ = testproc.Helper("clientVictim", func(c *testproc.Child) {
 	m, err := manager.Connect(context.Background(), c.Args[0], &manager.ConnectOptions{AuthKey: []byte("key")})
 	require.NoError(c, err)
-	require.NoError(c, everything(context.Background(), m))
+	require.NoError(c, doEverything(context.Background(), m))
 	require.NoError(c, m.Close())
 })
 
@@ -152,7 +152,7 @@ func clientDies(t *testing.T, v *testproc.Victim) {
 	p := v.Start("clientVictim", testproc.Args(address))
 	p.Wait()
 	require.NoError(t, d.Set(bounded(t), "a", 1))
-	require.NoError(t, everything(bounded(t), m))
+	require.NoError(t, doEverything(bounded(t), m))
 	require.NoError(t, d.Close())
 	nothingLeft(t, m)
 }
@@ -168,7 +168,7 @@ func serverDies(t *testing.T, v *testproc.Victim) {
 	m, err := manager.Connect(bounded(t), address, &manager.ConnectOptions{AuthKey: []byte("key")})
 	for range 2 {
 		if err == nil {
-			err = everything(bounded(t), m)
+			err = doEverything(bounded(t), m)
 		}
 	}
 	if m != nil {

@@ -284,12 +284,12 @@ func (l *listObject) repeat(x *request) error {
 		l.changes++
 		return nil
 	}
-	if times > int64(maxElements/len(l.items)) {
-		return fmt.Errorf("%w: %d times %d of %d", ErrTooLong, times, len(l.items), maxElements)
-	}
 	var ids []uint64
 	for _, v := range l.items {
 		ids = append(ids, v.refs...)
+	}
+	if n := max(len(l.items), len(ids)); times > int64(maxElements/n) {
+		return fmt.Errorf("%w: %d times %d of %d", ErrTooLong, times, n, maxElements)
 	}
 	if err := x.server.graph.take(&x.node.owner, slices.Repeat(ids, int(times-1))); err != nil {
 		return err

@@ -1,0 +1,143 @@
+package manager_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/shmkit/shmkit/proc"
+	"github.com/shmkit/shmkit/proc/manager"
+)
+
+var countWords = proc.Register("exampleCountWords", func(ctx context.Context, counts *manager.Dict[string, int]) error {
+	for _, word := range []string{"tick", "tock", "tick"} {
+		if _, err := counts.Update(ctx, word, func(n int, _ bool) (int, error) { return n + 1, nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Two children count in one dictionary.
+func ExampleDict() {
+	ctx := context.Background()
+	m, err := manager.Start(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	counts, err := manager.NewDict[string, int](ctx, m)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var children []*proc.Process
+	for range 2 {
+		child, err := countWords.Start(ctx, counts, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		children = append(children, child)
+	}
+	for _, child := range children {
+		if err := child.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(counts.Copy(ctx))
+	_, err = counts.Get(ctx, "tuck")
+	fmt.Println(err)
+	// Output:
+	// map[tick:4 tock:2] <nil>
+	// manager: no such key
+}
+
+// An iteration in the order in which keys came.
+func ExampleItem() {
+	ctx := context.Background()
+	m, err := manager.Start(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	d, err := manager.NewDict[any, string](ctx, m)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, i := range []manager.Item[any, string]{{Key: "one", Value: "a"}, {Key: 2, Value: "b"}, {Key: 3.5, Value: "c"}} {
+		if err := d.Set(ctx, i.Key, i.Value); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for i, err := range d.All(ctx) {
+		fmt.Println(i.Key, i.Value, err)
+	}
+	// Output:
+	// one a <nil>
+	// 2 b <nil>
+	// 3.5 c <nil>
+}
+
+// Sets are combined with each other, and with elements that are here.
+func ExampleSet() {
+	ctx := context.Background()
+	m, err := manager.Start(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	seen, err := manager.NewSet(ctx, m, "a", "b")
+	if err != nil {
+		log.Fatal(err)
+	}
+	todo, err := manager.NewSet(ctx, m, "b", "c")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(seen.Add(ctx, "a"))
+	fmt.Println(todo.Difference(ctx, seen))
+	// Each is an operand: a set of the manager, or elements.
+	for _, other := range []manager.Operand[string]{todo, manager.Elements[string]{"d"}} {
+		fmt.Println(seen.Union(ctx, other))
+	}
+	fmt.Println(seen.UnionWith(ctx, todo, manager.Elements[string]{"d", "e"}))
+	fmt.Println(seen.Elements(ctx))
+	fmt.Println(seen.Remove(ctx, "z"))
+	// Output:
+	// false <nil>
+	// [c] <nil>
+	// [a b c] <nil>
+	// [a b d] <nil>
+	// <nil>
+	// [a b c d e] <nil>
+	// manager: no such key
+}
+
+// Attributes of several types.
+func ExampleNamespace() {
+	ctx := context.Background()
+	m, err := manager.Start(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	n, err := manager.NewNamespace(ctx, m)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range []struct {
+		name  string
+		value any
+	}{{"name", "Bob"}, {"age", 30}, {"_note", "stays here"}} {
+		if err := n.Set(ctx, a.name, a.value); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(n)
+	fmt.Println(manager.Attr[int](ctx, n, "age"))
+	var note string
+	fmt.Println(n.Get(ctx, "_note", &note), note)
+	// Output:
+	// Namespace(name="Bob", age=30)
+	// 30 <nil>
+	// <nil> stays here
+}
