@@ -3,7 +3,9 @@ package manager_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,6 +101,15 @@ func TestBarrierDuringAction(t *testing.T) {
 			_, err := s.Barrier.WaitAction(ctx, inside)
 			return errors.Join(err, <-others)
 		}
+		require.NoError(t, s.Barrier.SetTimeout(ctx, time.Millisecond))
+		require.NoError(t, act(func() error { // the one that waits has a deadline
+			if _, err := s.Barrier.Wait(t.Context()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, manager.ErrBroken) {
+				return fmt.Errorf("early and late: %w", err)
+			}
+			return nil
+		}))
+		require.NoError(t, s.Barrier.SetTimeout(ctx, 0))
+
 		var early <-chan error
 		require.NoError(t, act(func() error {
 			over, cancel := context.WithCancel(ctx)

@@ -216,3 +216,60 @@ func TestTasksOfTheDead(t *testing.T) {
 		nothingLeft(t, m)
 	}
 }
+
+// putter puts, or joins, and says so.
+var putter = proc.Register("queuePutter", func(ctx context.Context, v victim) error {
+	if v.Kind == "Join" {
+		return v.Joinable.Join(ctx)
+	}
+	return v.Queue.Put(ctx, 8)
+})
+
+// What a process wanted to put that is killed while it waits for room is not put; one that is
+// killed in Join is forgotten; and a stopped one blocks nobody.
+func TestKilledPutterAndJoiner(t *testing.T) {
+	m := inside(t, nil)
+	for _, stopped := range []bool{false, true} {
+		ctx := bounded(t)
+		s := newScene(t, m, "Queue")
+		require.NoError(t, s.Queue.Put(ctx, 7))
+		require.NoError(t, s.Joinable.Put(ctx, 7))
+		var ps []*proc.Process
+		for _, kind := range []string{"Put", "Join"} {
+			v := s.victim
+			v.Kind = kind
+			p, err := putter.Start(ctx, v, nil)
+			require.NoError(t, err)
+			ps = append(ps, p)
+		}
+		parked(t, m, s.Queue.ID(), 1)
+		parked(t, m, s.Joinable.ID(), 1)
+		if stopped {
+			for _, p := range ps {
+				stop(t, p)
+			}
+			v, err := s.Queue.Get(ctx)
+			require.NoError(t, err)
+			require.Equal(t, 7, v)
+			v, err = s.Queue.Get(ctx)
+			require.NoError(t, err)
+			require.Equal(t, 8, v)
+			_, err = s.Joinable.Get(ctx)
+			require.NoError(t, err)
+			require.NoError(t, s.Joinable.TaskDone(ctx))
+		}
+		for _, p := range ps {
+			s.kill(t, p)
+		}
+		parked(t, m, s.Queue.ID(), 0)
+		parked(t, m, s.Joinable.ID(), 0)
+		if !stopped {
+			v, err := s.Queue.Get(ctx)
+			require.NoError(t, err)
+			require.Equal(t, 7, v)
+		}
+		_, err := s.Queue.TryGet(ctx)
+		require.ErrorIs(t, err, manager.ErrEmpty)
+		s.end(t)
+	}
+}
