@@ -84,6 +84,8 @@ func (b *Barrier) wait(ctx context.Context, action func() error) (index int, err
 		return -1, err
 	case what == barPassed:
 		return int(n), nil
+	case what == barLate && ctx.Err() == nil: // by SetTimeout
+		return -1, context.DeadlineExceeded
 	case what == barLate:
 		return -1, ctx.Err()
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/ringbuf"
 )
 
@@ -21,6 +22,7 @@ type conn struct {
 	ready    chan struct{} // closed when link is there, or failed
 	link     link
 	failed   error
+	sync     race.Addr // stands for the manager, through which calls hand over to later ones
 
 	mu    sync.Mutex
 	users int             // refs, managers and those who are about to be; 0: it is closed
@@ -173,7 +175,9 @@ func (t *trip) call(ctx context.Context, waits bool) (reader, error) {
 	if t.c.pending.Load() {
 		t.c.flush()
 	}
+	t.c.sync.ReleaseMerge()
 	b, err := t.c.link.call(ctx, t.reply[:0], t.b, waits)
+	t.c.sync.Acquire()
 	if err != nil {
 		return reader{}, linkError(err)
 	}

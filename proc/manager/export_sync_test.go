@@ -2,6 +2,13 @@ package manager
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/wireerr"
 )
 
 // probeKind is an object of tests, which looks at others in the server.
@@ -90,4 +97,40 @@ func (m *Manager) probe(ctx context.Context, o op, id uint64) (int, error) {
 	}
 	r, err := t.call(ctx, false)
 	return int(r.number()), err
+}
+
+// Kinds returns the names of all kinds of objects.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Garbage asks the manager for an object of a kind with those arguments, and then that
+// object, if there is one, for each of its operations.
+func Garbage(ctx context.Context, m *Manager, kind string, create []byte, ask func(op uint16) []byte) error {
+	var p proxy
+	err := m.create(ctx, &p, kind, func(t *trip) (func(), error) {
+		t.b = append(t.b, create...)
+		return nothing, nil
+	})
+	var odd *wireerr.Error
+	if errors.As(err, &odd) && odd.Panicked {
+		return err
+	}
+	if err != nil {
+		return nil
+	}
+	defer p.Close()
+	for o := range uint16(24) {
+		t, err := p.begin(op(o))
+		if err != nil {
+			return err
+		}
+		t.b = append(t.b, ask(o)...)
+		brief, cancel := context.WithTimeout(ctx, 100*time.Microsecond)
+		_, err = t.call(brief, true)
+		cancel()
+		t.end()
+		if errors.As(err, &odd) && odd.Panicked {
+			return fmt.Errorf("operation %d: %w", o, err)
+		}
+	}
+	return nil
 }

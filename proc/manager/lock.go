@@ -11,7 +11,7 @@ import (
 //
 // It is the process's that has acquired it: when that ends, in whatever way, or gives up
 // everything that it had of the manager, the next one gets the lock. What the lock protects
-// may be half done then.
+// may be half done then. Close of a proxy does not release the lock.
 //
 // All methods return ErrManagerGone at once if the manager has ended, ErrClosed after Close,
 // and the context's error. Their calls synchronize as those of a sync.Mutex do, with what is

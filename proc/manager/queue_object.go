@@ -89,12 +89,15 @@ func (q *queueObject) serve(x *request) error {
 	case queueGet, queueTryGet:
 		return q.get(x)
 	case queueClose:
+		if err := x.args(); err != nil {
+			return err
+		}
 		q.closed = true
 		for _, w := range slices.Clone(q.putters) {
 			q.drop(w, ErrClosed)
 		}
 		q.flow()
-		return x.args()
+		return nil
 	case queueState:
 		x.out.number(uint64(len(q.items)))
 		x.out.number(uint64(q.most))
