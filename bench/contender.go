@@ -22,6 +22,7 @@ const (
 	jobTwo         = "two"         // two goroutines, each on a lock of its own
 	jobAllocations = "allocations" // allocations of uncontended operations
 	jobSystemCalls = "syscalls"    // system calls of uncontended operations
+	jobFour        = "four"        // four clients of one server
 	jobStart       = "start"       // one process starts others, one after the other
 
 	jobHandOverFour = "hand-over-of-four"
