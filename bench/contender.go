@@ -31,7 +31,7 @@ const (
 // sides returns how many processes do the job.
 func sides(job string) int {
 	switch job {
-	case jobLatency, jobThroughput, jobBatch, jobZeroCopy, jobLoaned, jobContended, jobHandOver:
+	case jobLatency, jobThroughput, jobBatch, jobZeroCopy, jobLoaned, jobContended, jobHandOver, jobFour:
 		return 2
 	case jobHandOverFour:
 		return 4

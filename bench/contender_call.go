@@ -30,6 +30,10 @@ func newCallPair(name string, times int) *pair {
 			if err != nil {
 				return nil, err
 			}
+			if o.Job == jobFour {
+				out, err := four(ctx, o, callClient, o.Name)
+				return out, errors.Join(err, client.Close())
+			}
 			out, err := o.measure(calls(ctx, client, o.Size, times))
 			return out, errors.Join(err, client.Close())
 		},
@@ -39,6 +43,15 @@ func newCallPair(name string, times int) *pair {
 		},
 	}
 }
+
+// callClient calls twice an operation.
+var callClient = newClient("call client", func(ctx context.Context, name string, _ int) (func(n int) error, error) {
+	client, err := ringbuf.Dial(ctx, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	return calls(ctx, client, requestSize, 2), nil
+})
 
 func calls(ctx context.Context, client *ringbuf.Client, size, times int) func(n int) error {
 	request := make([]byte, size)

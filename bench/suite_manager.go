@@ -25,6 +25,7 @@ func managerScenes() []scene {
 	}
 	add(sceneDictFour, unpinned, requestSize, totalMetric("sets and gets"),
 		entry{"Python dict", pythonDictFour, jobFour, ""},
-		entry{"Dict", dict, jobFour, "Python dict"})
+		entry{"Dict", dict, jobFour, "Python dict"},
+		entry{"two Calls", callTwice, jobFour, "Dict"})
 	return scenes
 }
