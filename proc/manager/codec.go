@@ -59,15 +59,24 @@ func (t *trip) objects(hs []handle.Handle) (ids []uint64, err error) {
 
 // get decodes a value that a reply has brought (reader.given).
 func get[V any](t *trip, val given) (v V, err error) {
-	if !handle.Carries(reflect.TypeFor[V]()) {
-		err = codec.Unmarshal(val.data, &v)
-	} else {
-		err = decodeHere(t.c, val, &v)
-	}
-	if err != nil {
-		return *new(V), fmt.Errorf("%w: %w", ErrValue, err)
+	if err = into(t, val, reflect.TypeFor[V](), &v); err != nil {
+		return *new(V), err
 	}
 	return v, nil
+}
+
+// into is get, into what ptr points to, which is of type to. What the value leads to has been
+// counted for this process, and is given back if it finds no place there.
+func into(t *trip, val given, to reflect.Type, ptr any) (err error) {
+	if len(val.refs) == 0 && !handle.Carries(to) {
+		err = codec.Unmarshal(val.data, ptr)
+	} else {
+		err = decodeHere(t.c, val, ptr)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrValue, err)
+	}
+	return nil
 }
 
 // decodeHere decodes a value that may lead to objects, which the reply has counted.

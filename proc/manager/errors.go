@@ -97,3 +97,9 @@ var (
 	// ErrTaskDone is returned for more tasks done than were got.
 	ErrTaskDone = known("ErrTaskDone", "no task is unfinished")
 )
+
+// Of lists.
+var (
+	// ErrTooLong says that a container would have more elements than it may.
+	ErrTooLong = known("ErrTooLong", "too many elements")
+)

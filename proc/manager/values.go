@@ -1,0 +1,50 @@
+package manager
+
+import "bytes"
+
+// Several values in one request.
+
+// values are a number and so many values. Their bytes are a part of the message.
+func (r *reader) values() (vs []value) {
+	for range r.count() {
+		if vs = append(vs, r.value()); r.bad {
+			return nil
+		}
+	}
+	return vs
+}
+
+// keepAll makes values of the arguments the object's, in place, all or none; see keep.
+func (x *request) keepAll(vs []value) error {
+	var ids []uint64
+	for _, v := range vs {
+		ids = append(ids, v.refs...)
+	}
+	if err := x.server.graph.take(&x.node.owner, ids); err != nil {
+		return err
+	}
+	for i := range vs {
+		vs[i].data = bytes.Clone(vs[i].data)
+	}
+	return nil
+}
+
+// putAll is put for several, with their number in front.
+func putAll[V any](t *trip, vs []V) (settle func(), err error) {
+	t.number(uint64(len(vs)))
+	var all []func()
+	settle = func() {
+		for _, s := range all {
+			s()
+		}
+	}
+	for _, v := range vs {
+		s, err := put(t, v)
+		if err != nil {
+			settle()
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return settle, nil
+}
