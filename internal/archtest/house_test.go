@@ -23,7 +23,7 @@ var floors = [][]string{
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{"internal/testproc", "internal/archtest", "internal/explore"}
+var forTests = []string{"internal/testproc", "internal/archtest", "internal/explore", "internal/conformance"}
 
 // dependencies are the modules besides the standard library, with the reason
 // in ARCHITECTURE.md; testify is for tests.

@@ -36,8 +36,10 @@ func (s *session) involve(o object) {
 func (s *session) release(o object) {
 	s.parts.Lock()
 	defer s.parts.Unlock()
-	if s.involved[o]--; s.involved[o] <= 0 {
-		delete(s.involved, o)
+	if n := s.involved[o]; n > 1 {
+		s.involved[o] = n - 1
+	} else {
+		delete(s.involved, o) // of a session that has ended there is no map
 	}
 }
 
