@@ -48,8 +48,9 @@ func (c *Call) From() ClientID { return c.from }
 func (c *Call) PID() int { return c.worker.clients[int(c.from>>32)].PID() }
 
 // IfUnwanted has undo called, in the worker's goroutine after the Responder has returned,
-// if the caller has given up meanwhile: it does not get what the reply says. If the
-// caller dies, undo is called or not; ServeOptions.Gone comes either way.
+// if the caller has given up meanwhile, or the reply is too large for it: it does not get
+// what the reply says. If the caller dies, undo is called or not; ServeOptions.Gone comes
+// either way.
 func (c *Call) IfUnwanted(undo func()) { c.unwanted = undo }
 
 // A Reply is the answer to a call that its Responder has put off. Its methods may be called
@@ -79,8 +80,9 @@ func (c *Call) Later(withdrawn func()) *Reply {
 }
 
 // Send ends the call with the reply, or with err, as the return of a Responder does. It
-// reports whether somebody waits for it, as far as can be known: false when the caller has
-// given up, or the server has ended. Later calls do nothing and return false.
+// reports whether somebody gets it, as far as can be known: false when the caller has
+// given up, the reply is too large for it, or the server has ended. Later calls do nothing
+// and return false.
 func (r *Reply) Send(reply []byte, err error) (wanted bool) {
 	w := r.worker
 	l := &w.later

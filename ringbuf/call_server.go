@@ -188,15 +188,17 @@ func (w *callWorker) end(gen, status uint32, reply []byte) {
 	}
 }
 
-// conclude answers a call that this server has taken. It says whether the caller waits.
+// conclude answers a call that this server has taken. It says whether the caller gets
+// that: it waits, and the reply is not too large for it.
 func (w *callServer) conclude(client, slot int, gen, status uint32, reply []byte) (wanted bool) {
 	c := &w.clients[client]
 	s := &c.slots[slot]
+	fits := true
 	if status == callOK && uint64(len(reply)) > w.max {
-		status, reply = callTooLarge, nil
+		status, reply, fits = callTooLarge, nil, false
 	}
 	if w.put(client, slot, callReply, reply) != nil {
-		status = callNoSpace
+		status, fits = callNoSpace, false
 		s.length.StoreRelaxed(0)
 	}
 	s.status.StoreRelaxed(status)
@@ -212,5 +214,5 @@ func (w *callServer) conclude(client, slot int, gen, status uint32, reply []byte
 	}
 	crashpoint.Hit("call.answered")
 	w.tell(c, s, taken)
-	return !taken.cancelled()
+	return fits && !taken.cancelled()
 }

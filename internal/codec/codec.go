@@ -48,20 +48,3 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-
-// MarshalCanonical is Marshal in the one form that RFC 8949, 4.2.1 calls deterministic: equal
-// values give equal bytes, integers of every width as well as floats of both, of which
-// the zeros are one, and all that are no numbers.
-func MarshalCanonical(v any) ([]byte, error) {
-	switch f := v.(type) {
-	case float64:
-		if f == 0 {
-			v = 0.0
-		}
-	case float32:
-		if f == 0 {
-			v = 0.0
-		}
-	}
-	return canonMode.Marshal(v)
-}

@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -71,4 +72,32 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Fatalf("decoded to %#v, which cannot be encoded: %v", v, err)
 		}
 	})
+}
+
+func TestKeys(t *testing.T) {
+	minus := math.Copysign(0, -1)
+	type celsius float32
+	key := func(v any) []byte {
+		data, err := codec.MarshalKey(v)
+		require.NoError(t, err)
+		return data
+	}
+	for _, same := range [][2]any{
+		{0.0, minus}, {celsius(0), celsius(minus)}, {1, uint8(1)}, {1.5, float32(1.5)}, {math.NaN(), math.Float64frombits(0x7ff8000000000001)},
+		{struct{ A, B float64 }{minus, 1}, struct{ A, B float64 }{0, 1}},
+		{[]any{"text", 1000, -1, []float64{minus}, minus}, []any{"text", 1000, -1, []float64{0}, 0.0}},
+	} {
+		require.Equal(t, key(same[0]), key(same[1]), "%v", same)
+	}
+	// What only looks like one.
+	for _, v := range []any{"\xf9\x80\x00", []byte{0xf9, 0x80, 0}, strings.Repeat("\xf9\x80\x00", 100), 0xf98000, 1 << 60} {
+		data, err := codec.MarshalCanonical(v)
+		require.NoError(t, err)
+		require.Equal(t, data, key(v))
+	}
+	data, err := codec.MarshalCanonical(minus)
+	require.NoError(t, err)
+	var back float64
+	require.NoError(t, codec.Unmarshal(data, &back))
+	require.True(t, math.Signbit(back), "a value keeps its sign")
 }

@@ -99,7 +99,7 @@ func decodeHere(c *conn, val given, ptr any) error {
 
 // key encodes a key: equal keys are equal bytes.
 func key[K any](k K) ([]byte, error) {
-	data, err := codec.MarshalCanonical(k)
+	data, err := codec.MarshalKey(k)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key: %w", ErrArgument, err)
 	}

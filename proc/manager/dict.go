@@ -1,9 +1,7 @@
 package manager
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"iter"
 	"runtime"
 )
@@ -24,7 +22,7 @@ import (
 // cannot be decoded as K or V, ringbuf.ErrTooLarge for more than Options.MaxMessage
 // bytes, and the context's error; with that, the operation may have taken effect or not,
 // with all others it has not.
-type Dict[K comparable, V any] struct{ proxy }
+type Dict[K comparable, V any] struct{ table[K, V] }
 
 // NewDict makes an empty dictionary. The process has it until Close, or until the proxy
 // cannot be reached any more. Errors are also ErrTooManyObjects.
@@ -45,36 +43,6 @@ func (d *Dict[K, V]) MarshalBinary() ([]byte, error) { return d.leave(dictKind) 
 // UnmarshalBinary makes d the dictionary that has arrived.
 func (d *Dict[K, V]) UnmarshalBinary(data []byte) error { return d.enter(dictKind, data) }
 
-// about begins an operation on a key.
-func (d *Dict[K, V]) about(o op, k K) (*trip, error) {
-	data, err := key(k)
-	if err != nil {
-		return nil, err
-	}
-	t, err := d.begin(o)
-	if err != nil {
-		return nil, err
-	}
-	t.bytes(data)
-	return t, nil
-}
-
-// read does an operation on a key to which the reply is a value.
-func (d *Dict[K, V]) read(ctx context.Context, o op, k K) (v V, err error) {
-	t, err := d.about(o, k)
-	if err != nil {
-		return v, err
-	}
-	defer t.end()
-	r, err := t.call(ctx, false)
-	if err != nil {
-		return v, err
-	}
-	v, err = get[V](t, r.given())
-	runtime.KeepAlive(d)
-	return v, err
-}
-
 // Get returns the value of a key. ErrKey: there is none.
 func (d *Dict[K, V]) Get(ctx context.Context, k K) (V, error) { return d.read(ctx, dictGet, k) }
 
@@ -85,23 +53,6 @@ func (d *Dict[K, V]) Pop(ctx context.Context, k K) (V, error) { return d.read(ct
 func (d *Dict[K, V]) Set(ctx context.Context, k K, v V) error {
 	_, err := d.write(ctx, dictSet, k, v)
 	return err
-}
-
-// write does an operation with a key and a value, to which the reply is a flag.
-func (d *Dict[K, V]) write(ctx context.Context, o op, k K, v V) (yes bool, err error) {
-	t, err := d.about(o, k)
-	if err != nil {
-		return false, err
-	}
-	defer t.end()
-	settle, err := put(t, v)
-	if err != nil {
-		return false, err
-	}
-	defer settle()
-	r, err := t.call(ctx, false)
-	runtime.KeepAlive(d)
-	return err == nil && r.flag(), err
 }
 
 // Add gives a key a value if it has none, and says whether it did.
@@ -131,28 +82,21 @@ func (d *Dict[K, V]) GetOr(ctx context.Context, k K, v V) (V, error) {
 	return was, err
 }
 
-// Delete removes a key. ErrKey: there is none.
-func (d *Dict[K, V]) Delete(ctx context.Context, k K) error {
-	t, err := d.about(dictDelete, k)
-	if err != nil {
-		return err
+// PopOr is Pop that returns v where there is no such key.
+func (d *Dict[K, V]) PopOr(ctx context.Context, k K, v V) (V, error) {
+	was, err := d.Pop(ctx, k)
+	if isErr(err, ErrKey) {
+		return v, nil
 	}
-	defer t.end()
-	_, err = t.call(ctx, false)
-	runtime.KeepAlive(d)
-	return err
+	return was, err
 }
+
+// Delete removes a key. ErrKey: there is none.
+func (d *Dict[K, V]) Delete(ctx context.Context, k K) error { return d.remove(ctx, k) }
 
 // Contains says whether there is a key.
 func (d *Dict[K, V]) Contains(ctx context.Context, k K) (bool, error) {
-	t, err := d.about(dictContains, k)
-	if err != nil {
-		return false, err
-	}
-	defer t.end()
-	r, err := t.call(ctx, false)
-	runtime.KeepAlive(d)
-	return err == nil && r.flag(), err
+	return d.test(ctx, dictContains, k)
 }
 
 // Update gives a key the value that fn makes of its value, of which there says whether
@@ -193,45 +137,6 @@ func (d *Dict[K, V]) CompareAndSwap(ctx context.Context, k K, old, v V) (swapped
 	return d.swap(ctx, k, was, v)
 }
 
-// bytes is Get, with the bytes of the value.
-func (d *Dict[K, V]) bytes(ctx context.Context, k K) (v V, b []byte, err error) {
-	t, err := d.about(dictGet, k)
-	if err != nil {
-		return v, nil, err
-	}
-	defer t.end()
-	r, err := t.call(ctx, false)
-	if err != nil {
-		return v, nil, err
-	}
-	val := r.given()
-	b = bytes.Clone(val.data)
-	v, err = get[V](t, val)
-	if err == nil && len(val.refs) > 0 {
-		err = fmt.Errorf("%w: a value with proxies cannot be compared", ErrArgument)
-	}
-	runtime.KeepAlive(d)
-	return v, b, err
-}
-
-// swap is CompareAndSwap with the bytes of the old value.
-func (d *Dict[K, V]) swap(ctx context.Context, k K, was []byte, v V) (swapped bool, err error) {
-	t, err := d.about(dictSwap, k)
-	if err != nil {
-		return false, err
-	}
-	defer t.end()
-	t.bytes(was)
-	settle, err := put(t, v)
-	if err != nil {
-		return false, err
-	}
-	defer settle()
-	r, err := t.call(ctx, false)
-	runtime.KeepAlive(d)
-	return err == nil && r.flag(), err
-}
-
 // SetAll gives keys values, in one step. (Python's update.)
 func (d *Dict[K, V]) SetAll(ctx context.Context, pairs map[K]V) error {
 	t, err := d.begin(dictSetAll)
@@ -258,63 +163,14 @@ func (d *Dict[K, V]) SetAll(ctx context.Context, pairs map[K]V) error {
 }
 
 // Len returns how many keys there are.
-func (d *Dict[K, V]) Len(ctx context.Context) (int, error) {
-	t, err := d.begin(dictLen)
-	if err != nil {
-		return 0, err
-	}
-	defer t.end()
-	r, err := t.call(ctx, false)
-	runtime.KeepAlive(d)
-	return int(r.number()), err
-}
+func (d *Dict[K, V]) Len(ctx context.Context) (int, error) { return d.length(ctx) }
 
 // Clear removes all keys.
 func (d *Dict[K, V]) Clear(ctx context.Context) error { return d.ask(ctx, dictClear, false) }
 
 // PopItem removes the key that came last, and returns it and its value. ErrKey: there is
 // none.
-func (d *Dict[K, V]) PopItem(ctx context.Context) (k K, v V, err error) {
-	t, err := d.begin(dictPopItem)
-	if err != nil {
-		return k, v, err
-	}
-	defer t.end()
-	r, err := t.call(ctx, false)
-	if err != nil {
-		return k, v, err
-	}
-	k, err = getKey[K](r.bytes())
-	if err == nil {
-		v, err = get[V](t, r.given())
-	}
-	runtime.KeepAlive(d)
-	return k, v, err
-}
-
-// All iterates over keys and values in order. They are fetched as they are needed, some
-// at a time: values are what they are then. If keys come or go meanwhile it ends with
-// ErrChanged, as Python's iteration with a RuntimeError. An error is yielded last, with
-// zero keys and values.
-func (d *Dict[K, V]) All(ctx context.Context) iter.Seq2[Item[K, V], error] {
-	return func(yield func(Item[K, V], error) bool) {
-		for at, version := uint64(0), uint64(0); ; {
-			items, next, v, err := d.some(ctx, at, version)
-			for _, i := range items {
-				if !yield(i, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield(Item[K, V]{}, err)
-				return
-			}
-			if at, version = next, v; next == 0 {
-				return
-			}
-		}
-	}
-}
+func (d *Dict[K, V]) PopItem(ctx context.Context) (K, V, error) { return d.popItem(ctx) }
 
 // Item is a key and its value.
 type Item[K comparable, V any] struct {
@@ -322,69 +178,20 @@ type Item[K comparable, V any] struct {
 	Value V
 }
 
-// some returns items from a place on, the place to go on at, 0 at the end, and the version
-// of the keys, which must be that one but for 0.
-func (d *Dict[K, V]) some(ctx context.Context, at, version uint64) (items []Item[K, V], next, v uint64, err error) {
-	t, err := d.begin(dictSome)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	defer t.end()
-	t.number(at)
-	t.number(version)
-	r, err := t.call(ctx, false)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	next, v = r.number(), r.number()
-	var failed error
-	for range r.count() {
-		k, value := r.bytes(), r.given()
-		var i Item[K, V]
-		if i.Value, err = get[V](t, value); err == nil { // also after a failure: it may hold objects
-			i.Key, err = getKey[K](k)
-		}
-		if failed == nil {
-			failed = err
-		}
-		items = append(items, i)
-	}
-	runtime.KeepAlive(d)
-	if failed == nil && !r.done() {
-		failed = ErrProtocol
-	}
-	if failed != nil {
-		return nil, 0, 0, failed
-	}
-	return items, next, v, nil
+// All iterates over keys and values in order. They are fetched as they are needed, some
+// at a time: values are what they are then. If keys come or go before the last has been
+// looked at it ends with ErrChanged, if not at once, then after the last, as Python's
+// iteration with a RuntimeError. An error is yielded last, with zero keys and values.
+func (d *Dict[K, V]) All(ctx context.Context) iter.Seq2[Item[K, V], error] {
+	return d.all(ctx, dictSome)
 }
 
 // Items returns the keys and values in order. Where keys came or went while they were
 // fetched it begins again, so they are those of one instant; values may be of several.
-func (d *Dict[K, V]) Items(ctx context.Context) ([]Item[K, V], error) {
-	for {
-		all := []Item[K, V]{}
-		var failed error
-		for i, err := range d.All(ctx) {
-			if failed = err; err == nil {
-				all = append(all, i)
-			}
-		}
-		if !isErr(failed, ErrChanged) {
-			return all, failed
-		}
-	}
-}
+func (d *Dict[K, V]) Items(ctx context.Context) ([]Item[K, V], error) { return d.items(ctx, dictSome) }
 
-// Keys returns the keys in order. As Items.
-func (d *Dict[K, V]) Keys(ctx context.Context) ([]K, error) {
-	items, err := d.Items(ctx)
-	keys := make([]K, len(items))
-	for n, i := range items {
-		keys[n] = i.Key
-	}
-	return keys, err
-}
+// Keys returns the keys in order. As Items; it does not fetch the values.
+func (d *Dict[K, V]) Keys(ctx context.Context) ([]K, error) { return d.keys(ctx) }
 
 // Values returns the values in order. As Items.
 func (d *Dict[K, V]) Values(ctx context.Context) ([]V, error) {
@@ -404,11 +211,4 @@ func (d *Dict[K, V]) Copy(ctx context.Context) (map[K]V, error) {
 		m[i.Key] = i.Value
 	}
 	return m, err
-}
-
-func getKey[K any](data []byte) (k K, err error) {
-	if err := unmarshalKey(data, &k); err != nil {
-		return k, fmt.Errorf("%w: key: %w", ErrValue, err)
-	}
-	return k, nil
 }

@@ -1,10 +1,6 @@
 package manager
 
-import (
-	"bytes"
-	"fmt"
-	"sync"
-)
+import "sync"
 
 // Operations of a dictionary.
 const (
@@ -19,7 +15,8 @@ const (
 	dictLen                    // returns a number
 	dictClear                  //
 	dictPopItem                // returns a key and a value
-	dictSome                   // place, version; returns the next place, the version, count, keys and values
+	dictSome                   // place, version or 0, bytes at most; returns the next place, the version, count, keys and values
+	dictKeys                   // as dictSome, without values
 )
 
 var dictKind = kind("Dict", func(*request, *node) (object, error) {
@@ -62,24 +59,30 @@ func (d *dictObject) serve(x *request) error {
 		x.out.number(uint64(len(d.places)))
 		return x.args()
 	case dictClear:
+		if err := x.args(); err != nil {
+			return err
+		}
 		for _, i := range d.items {
 			x.discard(i.value)
 		}
 		d.items = nil
 		clear(d.places)
 		d.version++
-		return x.args()
+		return nil
 	case dictPopItem:
+		if err := x.args(); err != nil {
+			return err
+		}
 		for n := len(d.items) - 1; n >= 0; n-- {
 			if i := d.items[n]; i.there {
-				x.out.bytes([]byte(i.key))
+				x.out.text(i.key)
 				x.give(i.value)
 				d.remove(x, n)
-				return x.args()
+				return nil
 			}
 		}
 		return ErrKey
-	case dictSome:
+	case dictSome, dictKeys:
 		return d.some(x)
 	}
 	return x.unknown()
@@ -142,60 +145,48 @@ func (d *dictObject) put(x *request) error {
 	case dictAdd:
 		yes = !there
 	case dictSwap:
-		yes = there && len(d.items[n].value.refs) == 0 && bytes.Equal(d.items[n].value.data, old)
+		yes = there && d.items[n].value.is(old)
 	}
 	if yes {
-		if err := d.set(x, k, v); err != nil {
+		v, err := x.keep(v)
+		if err != nil {
 			return err
 		}
+		d.set(x, k, v)
 	}
 	x.out.flag(yes)
 	return nil
 }
 
-func (d *dictObject) set(x *request, k []byte, v value) error {
-	v, err := x.keep(v)
-	if err != nil {
-		return err
-	}
+// set gives a key a value that is the object's (keep).
+func (d *dictObject) set(x *request, k []byte, v value) {
 	if n, there := d.places[string(k)]; there {
 		x.discard(d.items[n].value)
 		d.items[n].value = v
-		return nil
+		return
 	}
 	d.version++
 	d.places[string(k)] = len(d.items)
 	d.items = append(d.items, dictItem{string(k), v, true})
-	return nil
 }
 
 // setAll sets all or nothing.
 func (d *dictObject) setAll(x *request) error {
-	type pair struct {
-		k []byte
-		v value
-	}
-	var pairs []pair
+	var keys [][]byte
+	var values []value
 	for range x.count() {
-		pairs = append(pairs, pair{x.bytes(), x.value()})
-		if x.bad {
+		if keys, values = append(keys, x.bytes()), append(values, x.value()); x.bad {
 			break
 		}
 	}
 	if err := x.args(); err != nil {
 		return err
 	}
-	for _, p := range pairs {
-		for _, id := range p.v.refs {
-			if x.server.graph.find(id) == nil {
-				return fmt.Errorf("%w: object %d", ErrGone, id)
-			}
-		}
+	if err := x.keepAll(values); err != nil {
+		return err
 	}
-	for _, p := range pairs {
-		if err := d.set(x, p.k, p.v); err != nil {
-			return err
-		}
+	for i, k := range keys {
+		d.set(x, k, values[i])
 	}
 	return nil
 }
@@ -203,20 +194,26 @@ func (d *dictObject) setAll(x *request) error {
 // someBytes is how large a part of a container is that is fetched at once.
 const someBytes = 32 << 10
 
+// some writes as many items as go into so many bytes, one at least.
 func (d *dictObject) some(x *request) error {
-	at, version := x.number(), x.number()
+	at, version, most := x.number(), x.number(), x.number()
 	if err := x.args(); err != nil {
 		return err
 	}
 	if version != 0 && version != d.version+1 {
 		return ErrChanged
 	}
-	to, n, size := int(min(at, uint64(len(d.items)))), 0, 0
-	from := to
-	for ; to < len(d.items) && size < someBytes; to++ {
+	from := int(min(at, uint64(len(d.items))))
+	to, n, size := from, 0, uint64(0)
+	for ; to < len(d.items); to++ {
 		if i := d.items[to]; i.there {
+			if size += uint64(2 + len(i.key)); x.op == dictSome {
+				size += i.value.size()
+			}
+			if size > most && n > 0 {
+				break
+			}
 			n++
-			size += len(i.key) + len(i.value.data)
 		}
 	}
 	next := to
@@ -228,8 +225,10 @@ func (d *dictObject) some(x *request) error {
 	x.out.number(uint64(n))
 	for _, i := range d.items[from:to] {
 		if i.there {
-			x.out.bytes([]byte(i.key))
-			x.give(i.value)
+			x.out.text(i.key)
+			if x.op == dictSome {
+				x.give(i.value)
+			}
 		}
 	}
 	return nil

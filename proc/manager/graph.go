@@ -65,11 +65,18 @@ func (g *graph) hold(o *owner, n *node, times int) {
 	n.wanted += times
 }
 
-// find returns an object, nil if there is none.
+// find returns an object, nil if there is none, or it is being made: nobody has been told
+// its id then, and whoever has guessed it must not see it change.
 func (g *graph) find(id uint64) *node {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.nodes[id]
+	n := g.nodes[id]
+	if n != nil {
+		if _, yes := n.object.(unborn); yes {
+			return nil
+		}
+	}
+	return n
 }
 
 // take has o hold the objects once more, all or none of them.
@@ -94,11 +101,7 @@ func (g *graph) take(o *owner, ids []uint64) error {
 func (g *graph) drop(o *owner, id uint64, times int) []*node {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	dead := g.letGo(nil, o, id, times)
-	if g.suspects > 64+len(g.nodes)/2 {
-		dead = g.walk(dead)
-	}
-	return dead
+	return g.suspect(g.letGo(nil, o, id, times))
 }
 
 // dropAll ends a root, or an object's holdings.
@@ -108,6 +111,15 @@ func (g *graph) dropAll(o *owner) (dead []*node) {
 	delete(g.roots, o)
 	for id, n := range o.holds {
 		dead = g.letGo(dead, o, id, n)
+	}
+	return g.suspect(dead)
+}
+
+// suspect walks when enough have been let go that somebody holds still, and appends what
+// dies.
+func (g *graph) suspect(dead []*node) []*node {
+	if g.suspects > 64+len(g.nodes)/2 {
+		return g.walk(dead)
 	}
 	return dead
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -84,4 +85,15 @@ func stop(t testing.TB, pid int) {
 		require.NoError(t, ctx.Err())
 		time.Sleep(time.Millisecond) // sleep: it may be nobody's child here
 	}
+}
+
+// collect is nothingLeft for tests that leave proxies to the garbage collector.
+func collect(t testing.TB, m *manager.Manager) {
+	t.Helper()
+	for ctx := bounded(t); ctx.Err() == nil; runtime.GC() {
+		if n, err := m.NumberOfObjects(ctx); n == 0 || err != nil {
+			break
+		}
+	}
+	nothingLeft(t, m)
 }

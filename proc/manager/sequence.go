@@ -7,8 +7,6 @@ import (
 	"iter"
 	"math"
 	"runtime"
-
-	"github.com/shmkit/shmkit/ringbuf"
 )
 
 // End is the end of a list or array, however long it is: l.Slice(ctx, 2, End) is what
@@ -172,18 +170,13 @@ func (s *sequence[V]) splice(ctx context.Context, from, to int, vs []V) error {
 	return err
 }
 
-// slice returns a slice as it was at one instant. It is fetched in parts; where something
-// has changed meanwhile, again, in larger parts, as far as messages allow.
+// slice returns a slice as it was at one instant, and the list's changes.
 func (s *sequence[V]) slice(ctx context.Context, from, to int) (vs []V, changes uint64, err error) {
-	for most, limit := uint64(someBytes), uint64(16<<20); ; most = min(4*most, limit) {
+	err = snapshot(func(most uint64) (err error) {
 		vs, changes, err = s.parts(ctx, from, to, most)
-		switch {
-		case isErr(err, ringbuf.ErrTooLarge) && most > someBytes:
-			limit = most / 4
-		case !isErr(err, ErrChanged):
-			return vs, changes, err
-		}
-	}
+		return err
+	})
+	return vs, changes, err
 }
 
 // parts returns a slice and the list's changes. ErrChanged: it has changed meanwhile.

@@ -1,8 +1,12 @@
 package manager
 
-import "bytes"
+import (
+	"bytes"
 
-// Several values in one request.
+	"github.com/shmkit/shmkit/ringbuf"
+)
+
+// Several values in one request or reply.
 
 // values are a number and so many values. Their bytes are a part of the message.
 func (r *reader) values() (vs []value) {
@@ -47,4 +51,19 @@ func putAll[V any](t *trip, vs []V) (settle func(), err error) {
 		all = append(all, s)
 	}
 	return settle, nil
+}
+
+// snapshot has a container fetched in parts of so many bytes, again as long as that finds
+// that it has changed meanwhile (ErrChanged): in larger parts then, as far as messages
+// allow.
+func snapshot(fetch func(most uint64) error) error {
+	for most, limit := uint64(someBytes), uint64(16<<20); ; most = min(4*most, limit) {
+		err := fetch(most)
+		switch {
+		case isErr(err, ringbuf.ErrTooLarge) && most > someBytes:
+			limit = most / 4
+		case !isErr(err, ErrChanged):
+			return err
+		}
+	}
 }
