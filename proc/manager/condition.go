@@ -99,9 +99,9 @@ func (c *Condition) Holder() *Holder { return newHolder(&c.proxy) }
 // bounds the wait for the notification and not for the lock, nor for a manager that is
 // stopped. Whoever returns the context's error has taken no notification.
 //
-// The lock is held also after ErrNotHeld and ErrArgument, if it was. After ErrManagerGone
-// and ErrGone, which is the error when the condition is closed while it is waited for, it
-// is not.
+// ErrNotHeld: l does not hold it, or is for another lock; nothing has changed then. After
+// ErrManagerGone, and ErrGone, which is the error when the condition is closed while it is
+// waited for, the lock is not held.
 func (c *Condition) Wait(ctx context.Context, l Locker) error {
 	p, holder := l.locker()
 	over, err := p.use()
@@ -115,7 +115,7 @@ func (c *Condition) Wait(ctx context.Context, l Locker) error {
 	t := r.c.begin(r.id, condWait)
 	defer t.end()
 	if over.c != r.c {
-		return fmt.Errorf("%w: a lock of another manager", ErrArgument)
+		return fmt.Errorf("%w: it is a lock of another manager", ErrNotHeld)
 	}
 	ticket := tickets.Add(1)
 	t.number(over.id)

@@ -84,7 +84,7 @@ func (c *condObject) wait(x *request) error {
 		return err
 	}
 	if over != c.id && (over != c.over || over == 0) {
-		return fmt.Errorf("%w: a condition over another lock", ErrArgument)
+		return fmt.Errorf("%w: it is a condition over another lock", ErrNotHeld)
 	}
 	if l.levels == 0 || l.by != by {
 		return ErrNotHeld

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/ringbuf"
 )
 
@@ -20,6 +21,7 @@ type conn struct {
 	ready    chan struct{} // closed when link is there, or failed
 	link     link
 	failed   error
+	sync     race.Addr // stands for the manager, through which calls hand over to later ones
 
 	mu    sync.Mutex
 	users int             // refs, managers and those who are about to be; 0: it is closed
@@ -172,7 +174,9 @@ func (t *trip) call(ctx context.Context, waits bool) (reader, error) {
 	if t.c.pending.Load() {
 		t.c.flush()
 	}
+	t.c.sync.ReleaseMerge()
 	b, err := t.c.link.call(ctx, t.reply[:0], t.b, waits)
+	t.c.sync.Acquire()
 	if err != nil {
 		return reader{}, linkError(err)
 	}
