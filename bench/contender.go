@@ -22,6 +22,7 @@ const (
 	jobTwo         = "two"         // two goroutines, each on a lock of its own
 	jobAllocations = "allocations" // allocations of uncontended operations
 	jobSystemCalls = "syscalls"    // system calls of uncontended operations
+	jobFour        = "four"        // four clients of one server
 	jobStart       = "start"       // one process starts others, one after the other
 
 	jobHandOverFour = "hand-over-of-four"
@@ -30,7 +31,7 @@ const (
 // sides returns how many processes do the job.
 func sides(job string) int {
 	switch job {
-	case jobLatency, jobThroughput, jobBatch, jobZeroCopy, jobLoaned, jobContended, jobHandOver:
+	case jobLatency, jobThroughput, jobBatch, jobZeroCopy, jobLoaned, jobContended, jobHandOver, jobFour:
 		return 2
 	case jobHandOverFour:
 		return 4

@@ -31,10 +31,8 @@ type given[T any] struct {
 
 func newLine[T, V any](name string, make func(o *order) (wire[V], T, error), open func(T) wire[V], number func(v *V) *uint64) procLine[T, V] {
 	other := proc.Register(name, func(ctx context.Context, g given[T]) error {
-		if g.CPU >= 0 {
-			if err := pinThreads(g.CPU); err != nil {
-				return err
-			}
+		if err := bind(g.CPU); err != nil {
+			return err
 		}
 		return unlessLeft(serveWire(ctx, open(g.Part), g.Trips, number))
 	})
@@ -59,7 +57,7 @@ func serveWire[V any](ctx context.Context, w wire[V], trips bool, number func(v 
 }
 
 func (l procLine[T, V]) pair() *pair {
-	return &pair{name: l.name, a: func(o *order) (*outcome, error) {
+	return &pair{name: l.name, late: true, a: func(o *order) (*outcome, error) {
 		ctx := context.Background()
 		w, theirs, err := l.make(o)
 		if err != nil {
@@ -67,6 +65,9 @@ func (l procLine[T, V]) pair() *pair {
 		}
 		trips := o.Job == jobLatency
 		if _, err := l.other.Start(ctx, given[T]{theirs, trips, o.Other}, &proc.Options{Daemon: true}); err != nil {
+			return nil, err
+		}
+		if err := bind(o.CPU); err != nil {
 			return nil, err
 		}
 		last, v := uint64(0), filled[V]()

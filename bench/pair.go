@@ -24,6 +24,7 @@ type pair struct {
 	a, b func(o *order) (*outcome, error)
 	link func(o *order) (*link, error) // makes what connects them; may be nil
 	wrap func(cmd *exec.Cmd)           // changes how side a is started; may be nil
+	late bool                          // side a binds itself, when it has started others
 }
 
 func (p *pair) missing(*rig) string { return "" }

@@ -35,6 +35,16 @@ func (o *order) measure(run func(n int) error) (*outcome, error) {
 // alone says whether the job is one process's.
 func (o *order) alone() bool { return sides(o.Job) == 1 }
 
+// bind binds all threads of this process to cpu (below zero: to none). A process that it
+// starts afterwards is born with one processor.
+func bind(cpu int) error {
+	if cpu < 0 {
+		return nil
+	}
+	runtime.GOMAXPROCS(runtime.NumCPU()) // or the runtime would follow the binding within a second
+	return pinThreads(cpu)
+}
+
 // file returns the i-th descriptor that the parent passed.
 func (o *order) file(i int) *os.File { return os.NewFile(uintptr(3+i), fmt.Sprintf("peer file %d", i)) }
 
@@ -64,9 +74,8 @@ func peerMain(arg string) error {
 	if !ok {
 		return fmt.Errorf("no contender is called %q", o.Contender)
 	}
-	if o.CPU >= 0 {
-		runtime.GOMAXPROCS(runtime.NumCPU()) // or the runtime would follow the binding within a second
-		if err := pinThreads(o.CPU); err != nil {
+	if !p.late || o.Side == "b" {
+		if err := bind(o.CPU); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,10 @@ var (
 	pythonPipeBytes = inPython{&pythonProcesses, "pipe-bytes"}
 	pythonSpawn     = inPython{&pythonProcesses, "spawn"}
 
+	pythonDict     = inPython{&pythonManager, "dict"}
+	pythonDictFour = inPython{&pythonManager, "four"}
+	pythonDictMade = inPython{&pythonManager, "make"}
+
 	osPipe       = add(streamPair("os.Pipe", pipes, overPipe(false)))
 	osPipePolled = add(streamPair("os.Pipe polled", pipes, overPipe(true)))
 	unixSocket   = add(streamPair("Unix socket", sockets, overSocket))
@@ -51,7 +55,8 @@ var (
 	cond         = add(condPair("Cond", false))
 	condLocked   = add(condPair("Cond, signal under lock", true))
 	barrier      = add(barrierPair)
-	call         = add(callPair)
+	call         = add(newCallPair("Call", 1))
+	callTwice    = add(newCallPair("two Calls", 2))
 	syncMutex    = add(&pair{name: "sync.Mutex", a: lockLoop(syncMutexLoop).alone})
 	syncRWMutex  = add(&pair{name: "sync.RWMutex", a: lockLoop(syncRWMutexLoop).alone})
 	queueWords   = add(lineOfQueue[uint64]("Queue of words", ringBytes).pair())
@@ -60,6 +65,8 @@ var (
 	queueTasks   = add(lineOfQueue[task]("Queue of tasks", ringBytes).pair())
 	connTasks    = add(lineOfConn("Pipe of tasks", sendTask, receiveTask).pair())
 	connBytes    = add(lineOfConn("Pipe of bytes", sendBytes, receiveBytes).pair())
+	dict         = add(dictPair)
+	dictMade     = add(dictMadePair)
 	procStart    = add(&pair{name: "proc Start and Wait", a: startsOf(startFunc)})
 	execStart    = add(&pair{name: "os/exec Start and Wait", a: startsOf(startCommand)})
 )

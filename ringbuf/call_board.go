@@ -107,6 +107,17 @@ func (b *callBoard) look() (seen callServersSeen) {
 	return seen
 }
 
+// served says whether somebody serves as far as the words tell. Whose mark was lost, the
+// look finds: it asks the kernel, which costs more than a call.
+func (b *callBoard) served() bool {
+	for i := range b.serverCount() {
+		if robust.StateOf(b.servers[i].Word.Load()) == robust.Present {
+			return true
+		}
+	}
+	return false
+}
+
 // fate is what is known of the server that has taken a call.
 type fate int
 

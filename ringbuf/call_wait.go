@@ -40,7 +40,7 @@ func (c *callClient) await(ctx context.Context, slot int, s *callSlot, gen uint3
 		if err == nil && c.own.closed() {
 			err = ErrClosed
 		}
-		if err == nil && st.phase() == callAsked {
+		if err == nil && st.phase() == callAsked && !c.served() {
 			err = c.unserved()
 		}
 		if err != nil {

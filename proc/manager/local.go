@@ -35,7 +35,7 @@ func (l *localLink) call(ctx context.Context, buf, request []byte, _ bool) ([]by
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &localCall{done: make(chan []byte, 1)}
+	c := new(localCall)
 	if reply := l.server.answer(l.sess, request, c); reply != nil {
 		return append(buf, reply...), nil
 	}
@@ -64,7 +64,7 @@ func (l *localLink) close() {
 
 // localCall is a call that goes through a localLink.
 type localCall struct {
-	done chan []byte
+	done chan []byte // of a reply that is put off
 
 	mu        sync.Mutex
 	withdrawn func()
@@ -73,7 +73,7 @@ type localCall struct {
 }
 
 func (c *localCall) later(withdrawn func()) replier {
-	c.withdrawn = withdrawn
+	c.done, c.withdrawn = make(chan []byte, 1), withdrawn
 	return c
 }
 

@@ -112,7 +112,7 @@ func TestQueueOfOtherItems(t *testing.T) {
 		q, err := manager.NewJoinableQueue[any](ctx, m, nil)
 		require.NoError(t, err)
 		var ints manager.JoinableQueue[int]
-		travel(t, q, &ints)
+		through(t, q, &ints)
 		require.NoError(t, q.Put(ctx, "text"))
 		require.NoError(t, q.Put(ctx, 4))
 		_, err = ints.Get(ctx)
@@ -129,8 +129,8 @@ func TestQueueOfOtherItems(t *testing.T) {
 	})
 }
 
-// travel makes to a proxy of what from leads to.
-func travel(t *testing.T, from, to any) {
+// through makes to a proxy of what from leads to.
+func through(t *testing.T, from, to any) {
 	t.Helper()
 	a, b, err := proc.Pipe(nil)
 	require.NoError(t, err)

@@ -24,8 +24,9 @@ type replier interface {
 
 // request is a call to an object while the server serves it.
 type request struct {
-	reader        // its arguments, valid until serve returns
-	out    writer // its reply
+	reader          // its arguments, valid until serve returns
+	out    writer   // its reply
+	room   [64]byte // for that, if it is short
 	server *server
 	sess   *session
 	node   *node // nil: the manager itself

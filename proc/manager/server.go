@@ -116,10 +116,10 @@ func (v *server) respond(c *ringbuf.Call) ([]byte, error) {
 // answer serves the request b of a session.
 func (v *server) answer(s *session, b []byte, from carrier) []byte {
 	x := &request{
-		reader: reader{b: b[headerSize:]}, out: writer{b: make([]byte, 1, 128)},
+		reader: reader{b: b[headerSize:]},
 		server: v, sess: s, op: op(binary.LittleEndian.Uint16(b[16:])), from: from,
 	}
-	x.out.b[0] = replyOK
+	x.out.b = append(x.room[:0], replyOK)
 	err := v.run(x, binary.LittleEndian.Uint64(b[8:]))
 	v.bury(x.dead)
 	switch {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -214,21 +211,6 @@ func (s *scene) kill(t *testing.T, p *proc.Process) {
 	require.Error(t, p.Wait(bounded(t)))
 }
 
-// stop stops a process, and waits until it has stopped.
-func stop(t *testing.T, p *proc.Process) {
-	t.Helper()
-	require.NoError(t, syscall.Kill(p.PID(), syscall.SIGSTOP))
-	for ctx := bounded(t); ; {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-		require.NoError(t, err)
-		if strings.Contains(string(b), "State:\tT") {
-			return
-		}
-		require.NoError(t, ctx.Err())
-		time.Sleep(time.Millisecond / 4) // sleep: nobody tells that a process has stopped
-	}
-}
-
 var holdable = []string{"Lock", "RLock", "Semaphore", "BoundedSemaphore", "JoinableQueue"}
 var waitable = append([]string{"Condition", "Event", "Queue"}, holdable...)
 
@@ -287,7 +269,7 @@ func TestKilledOnTheWay(t *testing.T) {
 			require.NoError(t, s.occupy(ctx))
 			p := s.start(t)
 			s.await(t, 1)
-			stop(t, p)
+			stop(t, p.PID())
 			if kind == "Condition" { // the notification is the other waiter's then
 				got := make(chan error, 1)
 				go func() { got <- s.next(ctx) }()

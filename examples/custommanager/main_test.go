@@ -1,0 +1,31 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shmkit/shmkit/internal/testproc"
+	"github.com/shmkit/shmkit/proc"
+)
+
+func TestMain(m *testing.M) {
+	proc.Main()
+	testproc.Main(m)
+}
+
+var _ = testproc.Helper("main", func(*testproc.Child) { main() })
+
+var want = []string{"7", "56"}
+
+func TestGo(t *testing.T) {
+	require.Equal(t, want, testproc.Start(t, "main").Lines())
+}
+
+func TestPython(t *testing.T) {
+	require.Equal(t, want, testproc.Python(t, "main.py"))
+}
+
+func TestReadme(t *testing.T) {
+	testproc.Quotes(t, "README.md", "main.py", "main.go")
+}
