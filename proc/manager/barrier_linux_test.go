@@ -37,7 +37,7 @@ func TestBarrierKilledParty(t *testing.T) {
 		others := wait(ctx, s.Barrier, 1)
 		s.await(t, 2)
 		if stopped {
-			stop(t, p.PID())
+			freeze(t, p.PID())
 		}
 		s.kill(t, p)
 		require.ErrorIs(t, <-others, manager.ErrBroken)
@@ -59,7 +59,7 @@ func TestBarrierStoppedParty(t *testing.T) {
 	s := newScene(t, m, "Barrier")
 	p := s.start(t)
 	s.await(t, 1)
-	stop(t, p.PID())
+	freeze(t, p.PID())
 	_, err := s.Barrier.Wait(ctx)
 	require.NoError(t, err)
 	s.kill(t, p)

@@ -246,7 +246,7 @@ func TestKilledPutterAndJoiner(t *testing.T) {
 		parked(t, m, s.Joinable.ID(), 1)
 		if stopped {
 			for _, p := range ps {
-				stop(t, p)
+				freeze(t, p.PID())
 			}
 			v, err := s.Queue.Get(ctx)
 			require.NoError(t, err)

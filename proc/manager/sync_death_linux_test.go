@@ -269,7 +269,7 @@ func TestKilledOnTheWay(t *testing.T) {
 			require.NoError(t, s.occupy(ctx))
 			p := s.start(t)
 			s.await(t, 1)
-			stop(t, p.PID())
+			freeze(t, p.PID())
 			if kind == "Condition" { // the notification is the other waiter's then
 				got := make(chan error, 1)
 				go func() { got <- s.next(ctx) }()

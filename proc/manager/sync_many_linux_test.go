@@ -123,7 +123,7 @@ func TestManagerStoppedAndKilled(t *testing.T) {
 	go func() { _, err := b.Barrier.Wait(over); got <- err }()
 	c.await(t, 1)
 	b.await(t, 1)
-	stop(t, m.Process().PID())
+	freeze(t, m.Process().PID())
 	cancel()
 	require.NoError(t, m.Process().Kill())
 	require.ErrorIs(t, <-got, manager.ErrManagerGone)

@@ -111,7 +111,7 @@ func (a *tortured) turn(ctx context.Context) error {
 	return err
 }
 
-var torturer = proc.Register("syncTorture", func(ctx context.Context, a tortured) error {
+var syncTorturer = proc.Register("syncTorture", func(ctx context.Context, a tortured) error {
 	failed := make(chan error)
 	for range 3 {
 		go func() {
@@ -139,7 +139,7 @@ func TestSyncTorture(t *testing.T) {
 	require.NoError(t, err)
 	var all [5]*proc.Process
 	start := func() *proc.Process {
-		p, err := torturer.Start(ctx, tortured{s.victim, inside}, &proc.Options{Stderr: os.Stderr})
+		p, err := syncTorturer.Start(ctx, tortured{s.victim, inside}, &proc.Options{Stderr: os.Stderr})
 		require.NoError(t, err)
 		return p
 	}

@@ -18,65 +18,6 @@ var countWords = proc.Register("exampleCountWords", func(ctx context.Context, co
 	return nil
 })
 
-// Two children count in one dictionary.
-func ExampleDict() {
-	ctx := context.Background()
-	m, err := manager.Start(ctx, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer m.Close()
-	counts, err := manager.NewDict[string, int](ctx, m)
-	if err != nil {
-		log.Fatal(err)
-	}
-	var children []*proc.Process
-	for range 2 {
-		child, err := countWords.Start(ctx, counts, nil)
-		if err != nil {
-			log.Fatal(err)
-		}
-		children = append(children, child)
-	}
-	for _, child := range children {
-		if err := child.Wait(ctx); err != nil {
-			log.Fatal(err)
-		}
-	}
-	fmt.Println(counts.Copy(ctx))
-	_, err = counts.Get(ctx, "tuck")
-	fmt.Println(err)
-	// Output:
-	// map[tick:4 tock:2] <nil>
-	// manager: no such key
-}
-
-// An iteration in the order in which keys came.
-func ExampleItem() {
-	ctx := context.Background()
-	m, err := manager.Start(ctx, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer m.Close()
-	d, err := manager.NewDict[any, string](ctx, m)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, i := range []manager.Item[any, string]{{Key: "one", Value: "a"}, {Key: 2, Value: "b"}, {Key: 3.5, Value: "c"}} {
-		if err := d.Set(ctx, i.Key, i.Value); err != nil {
-			log.Fatal(err)
-		}
-	}
-	for i, err := range d.All(ctx) {
-		fmt.Println(i.Key, i.Value, err)
-	}
-	// Output:
-	// one a <nil>
-	// 2 b <nil>
-	// 3.5 c <nil>
-}
-
 // Sets are combined with each other, and with elements that are here.
 func ExampleSet() {
 	ctx := context.Background()
