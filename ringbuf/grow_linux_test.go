@@ -40,7 +40,7 @@ func drained(s *shared, lanes int) int64 {
 }
 
 func TestGrowOptions(t *testing.T) {
-	for _, o := range []Options{{Grow: true}, {Grow: true, Mode: MPMC, Redeliver: true}} {
+	for _, o := range []Options{{Grow: true}, {Grow: true, Leases: true}} {
 		_, err := New("", &o)
 		require.ErrorIs(t, err, ErrOption)
 	}
