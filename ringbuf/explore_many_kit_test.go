@@ -108,7 +108,7 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 		w.Tally(&l.messages, &l.bytes, &l.waits, &l.wakes, &l.high)
 		if o.MaxMessages == 0 {
 			w.Quiet(&l.claim)
-			if !f.counted {
+			if !f.counted && !o.Leases {
 				w.Quiet(&l.mark[0], &l.mark[1])
 			}
 		}
