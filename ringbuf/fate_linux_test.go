@@ -99,10 +99,14 @@ func TestFateX06Millions(t *testing.T) {
 			}
 		}
 		require.Equal(t, 1, q.Unfinished())
+		_, err := q.TryLease() // gives back what the joiner, who has no role, has read of holes
+		require.ErrorIs(t, err, ErrEmpty)
 		require.LessOrEqual(t, memoryOf(t, q.File()), emptied(q)+chunkSize, "one keeps its chunk")
 		require.NoError(t, last.Done())
 		require.NoError(t, get(t, done).err)
 		require.Zero(t, q.Unfinished())
+		_, err = q.TryLease()
+		require.ErrorIs(t, err, ErrEmpty)
 		require.LessOrEqual(t, memoryOf(t, q.File()), emptied(q))
 		t.Logf("%d KiB with all, %d KiB afterwards", full>>10, memoryOf(t, q.File())>>10)
 	})
@@ -333,6 +337,31 @@ func TestFateCorrupt(t *testing.T) {
 	require.NoError(t, d.Close())
 	_, err = q.Lease(bounded(t))
 	require.ErrorIs(t, err, ErrCorrupt)
+	// A head among the fates, where what looks like a record would reach beyond the lane.
+	q = fatedQueue(t, true, leastChunks*chunkSize)
+	require.NoError(t, q.Send(bounded(t), numbered(1, 0, 100)))
+	for _, kind := range []uint64{kindInline, kindExtent, kindFiller} {
+		s, l := q.ring.many, &q.ring.many.lanes[0]
+		at := leastChunks*chunkSize - 8
+		s.chunkWord(0, leastChunks-1).Store(uint64(chunkLive))
+		s.record(at).Store(kind | 1000)
+		l.mark[0].Store((uint64(at) + 2000) >> 3 << 32)
+		l.tail.Store(uint64(at) + 2000)
+		l.head.Store(uint64(at))
+		d := another(t, q)
+		_, err := d.TryLease()
+		require.ErrorIs(t, err, ErrCorrupt)
+		require.ErrorIs(t, d.WaitFinished(bounded(t)), ErrCorrupt)
+		d.Unfinished()
+		d.Len()
+		require.NoError(t, d.Close())
+		r, err := OpenFile(dup(t, q.File()))
+		require.NoError(t, err)
+		l.Word.Store(0) // so that somebody joins there
+		_, err = r.Producer()
+		require.ErrorIs(t, err, ErrCorrupt)
+		require.NoError(t, r.Close())
+	}
 	q = fatedQueue(t, false, leastChunks*chunkSize)
 	require.NoError(t, q.Send(bounded(t), numbered(1, 0, 100)))
 	q.ring.many.lanes[0].mark[0].Store(1 << 40)

@@ -211,7 +211,7 @@ func (p *laneProducer) publishedInChunks(at, to uint64) (map[uint32]extentState,
 	for at != to {
 		r := p.record(at)
 		h := wordAt(r).Load()
-		rest := min(to-at, p.edge(at+recordUnit)-at)
+		rest := min(to-at, roomAt(uint64(p.s.geo.chunk), at, p.s.geo.slack()))
 		var generation extentState
 		if rest >= p.s.extentRecord() {
 			generation = extentState(wordAt(r[recordHeader:]).Load())

@@ -135,7 +135,8 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 		}
 	}
 	c.read = at
-	n, room := word&numberMask, min(tail-at, c.unit-at&(c.unit-1)-c.slack)
+	n, room := word&numberMask, min(tail-at, roomAt(c.unit, at, c.slack))
+	table := c.s.table(i) // once: how long it is may change
 	switch {
 	case word&kindMask == kindInline && n <= c.most && c.s.recordSize(n) <= room:
 		p := at&(size-1) + recordHeader
@@ -144,9 +145,9 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 			r.spot = spot{lane: i, at: at}
 			r.state, r.ready = c.s.fateAt(i, at)
 		}
-	case word&kindMask == kindExtent && n < uint64(len(c.s.table(i))) && c.s.extentRecord() <= room:
+	case word&kindMask == kindExtent && n < uint64(len(table)) && c.s.extentRecord() <= room:
 		end = at + c.s.extentRecord()
-		r.spot, r.ready = c.s.inExtent(i, n, wordAt(data[at&(size-1)+recordHeader:]).Load())
+		r.spot, r.ready = inExtent(i, &table[n], wordAt(data[at&(size-1)+recordHeader:]).Load())
 	}
 	// A record that was read while the head stood there was that one. (The words
 	// are loaded with acquire, so the head is read after them. Of an inline message

@@ -142,7 +142,8 @@ func (s *shared) firstAt(i int, head, end uint64) (r firstRecord, ok bool) {
 		word = wordAt(data[at&(size-1):]).Load()
 	}
 	r.lane, r.at = i, at
-	n, room := word&numberMask, min(end-at, unit-at&(unit-1)-min(slack, unit-at&(unit-1)))
+	n, room := word&numberMask, min(end-at, roomAt(unit, at, slack))
+	table := s.table(i) // once: how long it is may change
 	switch {
 	case word&kindMask == kindInline:
 		if s.fated() {
@@ -150,8 +151,8 @@ func (s *shared) firstAt(i int, head, end uint64) (r firstRecord, ok bool) {
 			r.now = extentState(r.state.Load())
 		}
 		return r, s.recordSize(n) <= room
-	case word&kindMask == kindExtent && n < uint64(len(s.table(i))) && s.extentRecord() <= room:
-		r.spot, r.ready = s.inExtent(i, n, wordAt(data[at&(size-1)+recordHeader:]).Load())
+	case word&kindMask == kindExtent && n < uint64(len(table)) && s.extentRecord() <= room:
+		r.spot, r.ready = inExtent(i, &table[n], wordAt(data[at&(size-1)+recordHeader:]).Load())
 		r.now = extentState(r.state.Load())
 		return r, true
 	}
@@ -168,10 +169,9 @@ type firstRecord struct {
 // taken says whether somebody has taken it, who has not moved the head.
 func (r *firstRecord) taken() bool { return r.now != r.ready }
 
-// inExtent is where the message of that entry and generation lies, and its state as long as
-// nobody has taken it.
-func (s *shared) inExtent(i int, entry, generation uint64) (p spot, ready extentState) {
-	e := &s.table(i)[entry]
+// inExtent is where the message in e of lane i lies, and its state as long as nobody has
+// taken it.
+func inExtent(i int, e *extent, generation uint64) (p spot, ready extentState) {
 	return spot{lane: i, state: &e.state, e: e}, extentState(generation) | phaseReady
 }
 

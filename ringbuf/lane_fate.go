@@ -60,6 +60,10 @@ func (s *shared) fated() bool { return s.geo.fates != 0 }
 // filler's word, and the fates.
 func (g geometry) slack() uint64 { return recordUnit + 8*uint64(g.fates) }
 
+// roomAt is how many bytes of a unit, a power of two, a record at at has that leaves slack at
+// its end.
+func roomAt(unit, at, slack uint64) uint64 { return max(unit-at&(unit-1), slack) - slack }
+
 // recordSize is what the record of a message of n bytes takes in a lane.
 func (s *shared) recordSize(n uint64) uint64 {
 	if s.fated() {
@@ -140,8 +144,7 @@ func (s *shared) recorded(p spot) (off, n uint64, ok bool) {
 	off = uint64(s.geo.at(p.lane)+s.geo.slots) + at + recordHeader
 	word := wordAt(s.bytes[off-recordHeader:]).Load()
 	n = word & numberMask
-	room := uint64(s.geo.chunk) - s.geo.slack() - min(at%uint64(s.geo.chunk), uint64(s.geo.chunk)-s.geo.slack())
-	return off, n, word&kindMask == kindInline && n <= chunkMost && s.recordSize(n) <= room
+	return off, n, word&kindMask == kindInline && n <= chunkMost && s.recordSize(n) <= roomAt(uint64(s.geo.chunk), at, s.geo.slack())
 }
 
 func (s *shared) floorWord(i int, c uint64) *mem.Uint64 {
@@ -206,7 +209,7 @@ func (s *shared) settle(i int, c uint64, me chunkWord) {
 	l := &s.lanes[i]
 	if me != nobody && c+1 < s.chunkOf(l.head.Load()) {
 		s.freeChunk(i, c, live, me)
-		s.raiseLow(i)
+		s.reclaim(i, crossedMost, me) // with what who has no role has read there since
 		return
 	}
 	s.chunkFreed(l) // the producer may use it
