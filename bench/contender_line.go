@@ -108,6 +108,21 @@ func lineOfQueue[V any](name string, bytes int) procLine[two[*proc.Queue[V]], V]
 	}, func(t two[*proc.Queue[V]]) wire[V] { return wired(t.Back, t.Forth) }, numberIn[V])
 }
 
+// lineOfJoinable is a JoinableQueue from the other process, of whose items each is finished
+// when it has arrived.
+func lineOfJoinable[V any](name string) procLine[*proc.JoinableQueue[V], V] {
+	return newLine(name, func(*order) (w wire[V], q *proc.JoinableQueue[V], err error) {
+		q, err = proc.NewJoinableQueue[V](nil)
+		return wire[V]{receive: func(ctx context.Context) (V, error) {
+			v, err := q.Get(ctx)
+			if err == nil {
+				err = q.TaskDone()
+			}
+			return v, err
+		}}, q, err
+	}, func(q *proc.JoinableQueue[V]) wire[V] { return wire[V]{send: q.Put} }, numberIn[V])
+}
+
 // lineOfChan is two Chans for as many ends as a Queue.
 func lineOfChan[V any](name string) procLine[two[*ringbuf.Chan[V]], V] {
 	wired := func(out, in *ringbuf.Chan[V]) wire[V] { return wire[V]{out.Send, in.Recv} }

@@ -27,6 +27,7 @@ var (
 	pythonCalls = inPython{&pythonLock, "calls"}
 
 	pythonQueueRate = inPython{&pythonProcesses, "queue-rate"}
+	pythonJoinRate  = inPython{&pythonProcesses, "join-rate"}
 	pythonQueueTrip = inPython{&pythonProcesses, "queue-trip"}
 	pythonPipeTrip  = inPython{&pythonProcesses, "pipe-trip"}
 	pythonPipeBytes = inPython{&pythonProcesses, "pipe-bytes"}
@@ -62,6 +63,7 @@ var (
 	queueWords   = add(lineOfQueue[uint64]("Queue of words", ringBytes).pair())
 	queueGrows   = add(lineOfQueue[uint64]("Queue of words, unbounded", 0).pair())
 	chanWords    = add(lineOfChan[uint64]("Chan of words").pair())
+	joinWords    = add(lineOfJoinable[uint64]("JoinableQueue of words").pair())
 	queueTasks   = add(lineOfQueue[task]("Queue of tasks", ringBytes).pair())
 	connTasks    = add(lineOfConn("Pipe of tasks", sendTask, receiveTask).pair())
 	connBytes    = add(lineOfConn("Pipe of bytes", sendBytes, receiveBytes).pair())

@@ -2,6 +2,7 @@ package main
 
 const (
 	sceneWords    = "queue of uint64, "
+	sceneJoin     = "uint64, each finished, "
 	sceneTasks    = "queue of structs, "
 	sceneTaskTrip = "struct there and back, "
 	scenePipe     = "64 B there and back, "
@@ -20,6 +21,9 @@ func procScenes() []scene {
 			entry{"Chan MPMC", chanWords, jobThroughput, ""},
 			entry{"Queue", queueWords, jobThroughput, "Chan MPMC"},
 			entry{"Queue, unbounded", queueGrows, jobThroughput, "Chan MPMC"})
+		add(sceneJoin, place, 8, rateMetric("items"),
+			entry{"Python JoinableQueue", pythonJoinRate, jobThroughput, ""},
+			entry{"JoinableQueue", joinWords, jobThroughput, "Python JoinableQueue"})
 		add(sceneTasks, place, 0, rateMetric("items"),
 			entry{"Python Queue", pythonQueueRate, jobThroughput, ""},
 			entry{"Queue", queueTasks, jobThroughput, "Python Queue"})

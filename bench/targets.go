@@ -65,6 +65,7 @@ var targets = []target{
 	{"MPSC 2 × 1, 64 B: likewise", "fanin", sceneMPSC, 64, "ring MPSC", "C Vyukov queue", atLeastTimes, 1},
 	{"Call at most 1.3 × the round trip through two rings", "rpc", sceneCall + diffCores, 64, "Call", "ring hybrid", atMostTimes, 1.3},
 	{"Queue of uint64 at most 1.3 × slower than a Chan", "proc", sceneWords + diffCores, 8, "Queue", "Chan MPMC", atLeastTimes, 1 / 1.3},
+	{"JoinableQueue of uint64, each finished, at least 10 × Python's rate", "proc", sceneJoin + diffCores, 8, "JoinableQueue", "Python JoinableQueue", atLeastTimes, 10},
 	{"Queue of structs at least 10 × Python's rate", "proc", sceneTasks + diffCores, 0, "Queue", "Python Queue", atLeastTimes, 10},
 	{"Queue of structs at least 10 times faster than Python's, there and back", "proc", sceneTaskTrip + diffCores, 0, "Queue", "Python Queue", timesFaster, 10},
 	{"Pipe of structs at least 5 times faster than Python's", "proc", sceneTaskTrip + diffCores, 0, "Pipe", "Python Pipe", timesFaster, 5},

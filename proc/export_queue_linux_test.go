@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/codec"
@@ -42,3 +43,12 @@ func TokensOf() (tokens []string) {
 func PendingOf(q any) bool { return q.(pollable).pending() }
 
 func PollFileOf(q any) (*os.File, error) { return q.(pollable).pollFile() }
+
+// Memory is how many bytes of memory the queue has.
+func (q *queue[T]) Memory() int64 {
+	info, err := q.ring.File().Stat()
+	if err != nil {
+		return -1
+	}
+	return info.Sys().(*syscall.Stat_t).Blocks * 512
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 
 	"github.com/shmkit/shmkit/ringbuf"
@@ -29,16 +28,21 @@ import (
 // taken once; if it was taken before, the item is an ErrItem. At the end of the queue
 // io.EOF waits for what others have not finished, and may leave.
 //
-// Room. Of what one process has put, at most 65536 items may be unfinished at a time, of
-// small ones; an item takes its size rounded up to 64 of the MaxBytes until it is finished.
-// Here all MaxBytes are memory, twice, and the default is 4 MiB.
-// Then Put waits: also that of a worker that puts more work, so such programs need
-// somebody who finishes items without putting any.
+// Room. An item keeps its memory until it is finished: 8 bytes more than its size, rounded up
+// to 32, and a quarter of that again for what becomes of it. That is address space too, by
+// default 1 GiB of each process that puts, some 26 million small items. Memory is given back a
+// quarter of a MiB at a time, when all that lies there is finished, but for half a MiB of each
+// process; an item that stays unfinished keeps the quarter that it lies in, and no more, from
+// being used again. With a MaxBytes of up to 4 MiB, which are memory then, twice, there may be
+// at most 65536 unfinished items of one process, which take their sizes rounded up to 64.
+// Where there is no room Put waits: also that of a worker that puts more work, so with a small
+// MaxBytes such programs need somebody who finishes items without putting any.
 type JoinableQueue[T any] struct {
 	queue[T]
 
-	tasks sync.Mutex
-	open  []*task // not finished, oldest first
+	mine  sync.Mutex
+	open  tasks              // what Get has returned and TaskDone not finished
+	taken map[*task]struct{} // alike, of Take
 }
 
 // JoinableOptions of NewJoinableQueue. nil and zero fields mean the defaults.
@@ -47,13 +51,6 @@ type JoinableOptions struct {
 	// Redeliver gives the unfinished items of a process that has died, or closed the
 	// queue, to others: every item at least once instead of at most once.
 	Redeliver bool
-}
-
-// task is an item that this process has got and not finished.
-type task struct {
-	lease ringbuf.Lease
-	r     *receipt // nil if the sender keeps nothing for it
-	taken bool     // by Take: TaskDone leaves it
 }
 
 // NewJoinableQueue makes a queue. o may be nil. Errors are those of NewQueue.
@@ -72,30 +69,54 @@ func NewJoinableQueue[T any](o *JoinableOptions) (*JoinableQueue[T], error) {
 // an error there is none, and TaskDone is not due: an item that came with
 // ErrHandleGone or ErrItem is finished already.
 func (q *JoinableQueue[T]) Get(ctx context.Context) (T, error) {
-	v, _, err := q.take(ctx, true, false)
-	return v, err
+	return q.one(ctx, true)
 }
 
 // TryGet is Get that returns ErrEmpty instead of waiting; see Queue.TryGet.
 func (q *JoinableQueue[T]) TryGet() (T, error) {
-	v, _, err := q.take(context.Background(), false, false)
+	return q.one(context.Background(), false)
+}
+
+func (q *JoinableQueue[T]) one(ctx context.Context, wait bool) (T, error) {
+	v, t, err := q.take(ctx, wait)
+	if err == nil {
+		q.mine.Lock()
+		q.open.push(t)
+		q.mine.Unlock()
+	}
 	return v, err
 }
 
 // Take is Get for an item that is finished by done, not by TaskDone. done returns nil
 // once; later, and when the queue was closed meanwhile, ErrTaskDone.
 func (q *JoinableQueue[T]) Take(ctx context.Context) (v T, done func() error, err error) {
-	v, t, err := q.take(ctx, true, true)
+	v, one, err := q.take(ctx, true)
 	if err != nil {
 		return v, nil, err
 	}
-	return v, func() error { return q.finish(func(o *task) bool { return o == t }) }, nil
+	t := &one
+	q.mine.Lock()
+	defer q.mine.Unlock()
+	if q.taken == nil {
+		q.taken = map[*task]struct{}{}
+	}
+	q.taken[t] = struct{}{}
+	return v, func() error {
+		q.mine.Lock()
+		_, open := q.taken[t]
+		delete(q.taken, t)
+		q.mine.Unlock()
+		if !open {
+			return ErrTaskDone
+		}
+		return t.finish()
+	}, nil
 }
 
-func (q *JoinableQueue[T]) take(ctx context.Context, wait, taken bool) (v T, t *task, err error) {
+func (q *JoinableQueue[T]) take(ctx context.Context, wait bool) (v T, t task, err error) {
 	lease, err := q.lease(ctx, wait)
 	if err != nil {
-		return v, nil, err
+		return v, t, err
 	}
 	// Of its own: others can change the bytes while they are decoded.
 	buf := buffers.Get().(*[]byte)
@@ -108,13 +129,9 @@ func (q *JoinableQueue[T]) take(ctx context.Context, wait, taken bool) (v T, t *
 	}
 	if err != nil {
 		_ = lease.Done() // the caller has an error already
-		return v, nil, err
+		return v, t, err
 	}
-	t = &task{lease, r, taken}
-	q.tasks.Lock()
-	defer q.tasks.Unlock()
-	q.open = append(q.open, t)
-	return v, t, nil
+	return v, task{lease, r}, nil
 }
 
 func (q *JoinableQueue[T]) lease(ctx context.Context, wait bool) (ringbuf.Lease, error) {
@@ -133,20 +150,16 @@ func (q *JoinableQueue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // TaskDone says that the oldest unfinished item of this process is finished. It returns
 // ErrTaskDone if there is none, and ErrClosed.
 func (q *JoinableQueue[T]) TaskDone() error {
-	return q.finish(func(t *task) bool { return !t.taken })
-}
-
-// finish finishes the first task that is wanted.
-func (q *JoinableQueue[T]) finish(wanted func(*task) bool) error {
-	q.tasks.Lock()
-	i := slices.IndexFunc(q.open, wanted)
-	if i < 0 {
-		q.tasks.Unlock()
+	q.mine.Lock()
+	t, ok := q.open.pop()
+	q.mine.Unlock()
+	if !ok {
 		return ErrTaskDone
 	}
-	t := q.open[i]
-	q.open = slices.Delete(q.open, i, i+1)
-	q.tasks.Unlock()
+	return t.finish()
+}
+
+func (t *task) finish() error {
 	if err := t.lease.Done(); err != nil {
 		t.r.leave()
 		return fmt.Errorf("finish task: %w", err)
@@ -166,12 +179,15 @@ func (q *JoinableQueue[T]) Close() error {
 	if err := q.queue.Close(); err != nil {
 		return err
 	}
-	q.tasks.Lock()
-	defer q.tasks.Unlock()
-	for _, t := range q.open {
+	q.mine.Lock()
+	defer q.mine.Unlock()
+	for t, ok := q.open.pop(); ok; t, ok = q.open.pop() {
 		t.r.leave()
 	}
-	q.open = nil
+	for t := range q.taken {
+		t.r.leave()
+	}
+	q.taken = nil
 	return nil
 }
 

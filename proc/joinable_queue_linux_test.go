@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shmkit/shmkit/internal/race"
 	"github.com/shmkit/shmkit/proc"
 )
 
@@ -243,6 +244,97 @@ func TestJoinableQueueErrorsAreFinished(t *testing.T) {
 	require.ErrorIs(t, err, proc.ErrItem)
 	require.ErrorIs(t, q.TaskDone(), proc.ErrTaskDone)
 	require.NoError(t, q.Join(ctx))
+}
+
+// hoardNumbers gets numbers, finishes none, and tells when it has so many.
+var hoardNumbers = proc.Register("joinable.hoardNumbers", func(ctx context.Context, a struct {
+	Q    *proc.JoinableQueue[int64]
+	Full *proc.Queue[int64]
+	N    int64
+}) error {
+	for range a.N {
+		if _, err := a.Q.Get(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.Full.Put(ctx, a.N); err != nil {
+		return err
+	}
+	select {}
+})
+
+// A queue is as unbounded as Queue: an hour's items are put at once, a million of them
+// unfinished, and a worker is killed with many. The memory comes back when they are
+// finished, without another Put. TaskDone does not become slower by that.
+func TestJoinableQueueUnboundedX06(t *testing.T) {
+	items, hoarded := int64(1_000_000), int64(100_000)
+	if race.Enabled { // which is slow, and looks at other things
+		items, hoarded = 50_000, 5_000
+	}
+	ctx := watchdog(t)
+	q, full := newJoinable[int64](t, &proc.JoinableOptions{Redeliver: true}), newQueue[int64](t, nil)
+	before := q.Memory()
+	for i := range items {
+		require.NoError(t, q.Put(ctx, i))
+	}
+	most := q.Memory()
+	require.Greater(t, most, before+items*40)
+	w := start(t, hoardNumbers, struct {
+		Q    *proc.JoinableQueue[int64]
+		Full *proc.Queue[int64]
+		N    int64
+	}{q, full, hoarded}, nil)
+	_, err := full.Get(ctx)
+	require.NoError(t, err)
+	require.NoError(t, w.Kill())
+	<-w.Done()
+	seen := make([]bool, items)
+	for range items {
+		n, err := q.Get(ctx)
+		require.NoError(t, err)
+		require.False(t, seen[n])
+		seen[n] = true
+	}
+	require.Equal(t, most, q.Memory(), "all are unfinished")
+	done := joined(ctx, q)
+	stillWaits(t, done)
+	for range items {
+		require.NoError(t, q.TaskDone())
+	}
+	require.ErrorIs(t, q.TaskDone(), proc.ErrTaskDone)
+	require.NoError(t, <-done)
+	require.Less(t, q.Memory(), before+(1<<20))
+	t.Logf("%d KiB at first, %d with all, %d afterwards", before>>10, most>>10, q.Memory()>>10)
+}
+
+// MaxItems and MaxBytes bound it all the same.
+func TestJoinableQueueBounds(t *testing.T) {
+	ctx := watchdog(t)
+	q := newJoinable[int64](t, &proc.JoinableOptions{QueueOptions: proc.QueueOptions{MaxItems: 3}})
+	for range 3 {
+		require.NoError(t, q.TryPut(1))
+	}
+	require.True(t, q.Full())
+	require.ErrorIs(t, q.TryPut(1), proc.ErrFull)
+	_, err := q.Get(ctx)
+	require.NoError(t, err)
+	require.NoError(t, q.TryPut(1), "what was got is not in the queue, though unfinished")
+
+	for _, most := range []int{64 << 10, 8 << 20} {
+		big := newJoinable[[1000]byte](t, &proc.JoinableOptions{QueueOptions: proc.QueueOptions{MaxBytes: most}})
+		n := 0
+		for ; big.TryPut([1000]byte{}) == nil; n++ {
+			require.Less(t, n, most/1000, "MaxBytes %d", most)
+			_, err := big.Get(ctx)
+			require.NoError(t, err)
+		}
+		require.Greater(t, n, most/1000/2)
+		require.ErrorIs(t, big.TryPut([1000]byte{}), proc.ErrFull, "they are unfinished")
+		for range n {
+			require.NoError(t, big.TaskDone())
+		}
+		require.NoError(t, big.TryPut([1000]byte{}))
+	}
 }
 
 var chore = proc.Register("chore", func(ctx context.Context, q *proc.JoinableQueue[string]) error {

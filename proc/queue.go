@@ -49,7 +49,8 @@ type QueueOptions struct {
 	// yet; Put waits for room. An item takes 8 bytes more than its size, which is
 	// rounded up to 8. Default and most is 1 GiB. Up to 4 MiB are memory, which a process
 	// takes when it first puts; more is address space: memory is taken when items are
-	// put, and given back when they are got, which costs about as much as a copy.
+	// put, and given back when they are got, which costs about as much as a copy. (Items
+	// of a JoinableQueue keep theirs until they are finished; see there.)
 	MaxBytes int
 	// MaxMessage is the size of the largest item in bytes, default 256 MiB. Items over
 	// 32 KiB, or over 1 KiB with a MaxBytes of up to 4 MiB, have memory of their own, for

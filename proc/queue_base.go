@@ -42,12 +42,8 @@ func (q *queue[T]) make(o *QueueOptions, ro ringbuf.Options) error {
 		return fmt.Errorf("make queue: %w: %d items, %d bytes", ringbuf.ErrSize, o.MaxItems, o.MaxBytes)
 	}
 	ro.Mode, ro.MaxMessages = ringbuf.MPMC, o.MaxItems
-	switch ro.Capacity = o.MaxBytes; {
-	case ro.Leases: // where messages do not grow
-		ro.Capacity = cmp.Or(o.MaxBytes, smallMaxBytes)
-	case o.MaxBytes == 0 || o.MaxBytes > smallMaxBytes:
-		ro.Capacity, ro.Grow = cmp.Or(o.MaxBytes, mostMaxBytes), true
-	}
+	ro.Capacity = cmp.Or(o.MaxBytes, mostMaxBytes)
+	ro.Grow = ro.Capacity > smallMaxBytes
 	ro.MaxMessage = o.MaxMessage
 	ro.Producers, ro.Consumers = o.Producers, o.Consumers
 	if !o.FailAlone {

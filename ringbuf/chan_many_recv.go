@@ -193,7 +193,7 @@ func (r *manyReceiver[T]) enrol(ctx context.Context) error {
 // doze waits for something to receive, with the turn. The error says why nothing
 // will come.
 func (r *manyReceiver[T]) doze(ctx context.Context, w *patience, wait bool) error {
-	r.s.tidy()
+	r.s.tidy(nobody)
 	if err := r.over(); err != nil {
 		if r.published() { // everything published before that is visible now
 			return nil

@@ -22,7 +22,7 @@ func (m *exploredMany) joins(n int, messages ...byte) *explore.Proc {
 			}
 			return true
 		})
-		if err := m.mapped().join(p.Forgetting(func() []uint64 { return nil })); err != nil {
+		if err := m.mapped().join(p.Forgetting(func() []uint64 { return nil }), nobody); err != nil {
 			p.Fail("join: %v", err)
 		}
 		lost := 0

@@ -48,7 +48,7 @@ func (m *exploredMany) safe() error {
 	head, tail := l.head.Load(), l.tail.Load()
 	for at := head; at != tail; {
 		w := wordAt(m.Bytes()[m.geo.at(0)+m.geo.slots+int(at)%m.geo.capacity:]).Load()
-		n := recordSize(w & numberMask)
+		n := s.recordSize(w & numberMask)
 		c := s.chunkOf(at)
 		switch w & kindMask {
 		case kindFiller:

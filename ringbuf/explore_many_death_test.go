@@ -19,8 +19,7 @@ func (m *exploredMany) holds(head bool) *explore.Proc {
 		p.Atomically(func() {
 			i, head, tail, _, _ := c.next()
 			r, to, _ := c.parse(i, head, head, tail)
-			e := &r.table[r.entry]
-			h, ok, err := c.s.hold(i, e, extentState(e.state.Load()), c.x)
+			h, ok, err := c.s.hold(r.spot, extentState(r.state.Load()), c.x)
 			if !ok {
 				p.Fail("hold: %v", err)
 			}

@@ -168,7 +168,7 @@ func (c *manyConsumer) receive(n int) error {
 			*last = v
 		}
 		m.holding[v] = 1
-		if m.extents {
+		if m.inPlace {
 			c.p.Step()
 			if !bytes.Equal(b, bytes.Repeat([]byte{v}, int(v))) {
 				c.p.Fail("while it holds message %d, that becomes %v", v, b)

@@ -32,8 +32,9 @@ type exploredMany struct {
 
 	closing bool // the producer of a sparse lane ends the stream
 
-	// extents says that all messages lie in extents.
-	extents bool
+	// extents says that all messages lie in extents, inPlace that they are held where they
+	// lie.
+	extents, inPlace bool
 
 	// Ghosts: how often message v was sent, refused, received, received again.
 	sent, refused, got, again []byte
@@ -62,7 +63,12 @@ func (f shape) geometry() geometry {
 	g.slots = g.table * extentSize
 	if f.chunk != 0 {
 		g.chunk, g.words = f.chunk, g.slots
-		g.slots += g.capacity / g.chunk * 8
+		words := g.capacity / g.chunk * 8
+		if f.opts.Redeliver || f.opts.Leases {
+			g.fates = fatesIn(g.chunk)
+			words *= 2
+		}
+		g.slots += words
 	}
 	g.hold = g.slots + g.capacity
 	g.held = g.table * manyExtent
@@ -74,7 +80,8 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 	g := f.geometry()
 	o := f.opts
 	o.Capacity, o.MaxMessage, o.Strategy, o.Mode = g.capacity, manyMessages, Block, MPMC
-	m := &exploredMany{World: w, geo: g, opts: o, extents: f.extents || o.Redeliver || o.Leases}
+	m := &exploredMany{World: w, geo: g, opts: o, inPlace: f.extents || o.Redeliver || o.Leases}
+	m.extents = m.inPlace && f.chunk == 0
 	m.s = m.mapped()
 	ghosts := w.Bytes()[g.size():]
 	for i, x := range []*[]byte{&m.sent, &m.refused, &m.got, &m.again, &m.holding, &m.joined} {
@@ -101,7 +108,7 @@ func newExploredMany(w *explore.World, f shape) *exploredMany {
 		w.Tally(&l.messages, &l.bytes, &l.waits, &l.wakes, &l.high)
 		if o.MaxMessages == 0 {
 			w.Quiet(&l.claim)
-			if !f.counted {
+			if !f.counted && !o.Leases {
 				w.Quiet(&l.mark[0], &l.mark[1])
 			}
 		}
@@ -141,7 +148,7 @@ func exploreMany(t *testing.T, f shape, setup func(m *exploredMany)) {
 	rep := explore.Run(explore.Model{
 		Memory:   f.geometry().size() + 6*manyMessages + f.chunks()*8,
 		Deaths:   f.deaths,
-		MaxSteps: 400 + 1600*min(f.opts.MaxMessages, 1),
+		MaxSteps: 400 + 1600*min(f.opts.MaxMessages+f.geometry().fates, 1),
 		Switches: cmp.Or(*exploreSwitches, switches),
 		Setup:    func(w *explore.World) { setup(newExploredMany(w, f)) },
 	})
@@ -189,7 +196,7 @@ func (m *exploredMany) delivered(lost int) error {
 
 // returned checks that all extents are free, once the dead are buried.
 func (m *exploredMany) returned() error {
-	m.s.tidy()
+	m.s.tidy(freerMask << freerShift)
 	alive := m.s.consumers().present
 	for i := range m.s.lanes {
 		// What is published waits for the next consumer, and what is not for the lane's
@@ -204,7 +211,14 @@ func (m *exploredMany) returned() error {
 			}
 		}
 	}
-	return nil
+	var err error
+	m.s.eachOut(trace{}, nobody, func(p spot, was extentState, _ trace) bool {
+		if alive {
+			err = fmt.Errorf("the message at %d of lane %d is in state %#x", p.at, p.lane, was)
+		}
+		return err == nil
+	})
+	return err
 }
 
 func deadOnes(procs ...*explore.Proc) (n int) {

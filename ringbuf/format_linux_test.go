@@ -24,18 +24,22 @@ func TestFormatExample(t *testing.T) {
 	for _, example := range []struct {
 		marker string
 		make   func(t *testing.T) *Ring
-		zones  [][2]int // what of the file is shown
+		zones  func(g geometry) [][2]int // what of the file is shown
 	}{
-		{"an exclusive ring", exclusiveExample, [][2]int{{0, headSize + 64}}},
-		{"a shared ring", sharedExample, nil},
+		{"an exclusive ring", exclusiveExample, func(geometry) [][2]int { return [][2]int{{0, headSize + 64}} }},
+		{"a shared ring", sharedExample, func(g geometry) [][2]int {
+			return [][2]int{{0, g.head}, {g.at(0) + (g.table-1)*extentSize, g.at(0) + g.table*extentSize}, {g.at(0) + g.slots, g.at(0) + g.slots + 64}, {g.at(0) + g.hold, g.at(0) + g.hold + 16}}
+		}},
+		{"a sparse ring", sparseExample, func(g geometry) [][2]int {
+			return [][2]int{{128, 160}, {g.at(0) + g.words, g.at(0) + g.words + 64}, {g.at(0) + g.slots, g.at(0) + g.slots + 128}, {g.at(0) + g.slots + g.chunk - 8*g.fates, g.at(0) + g.slots + g.chunk - 8*g.fates + 32}}
+		}},
 	} {
 		r := example.make(t)
-		zones := example.zones
-		if zones == nil {
-			g := r.many.geo
-			zones = [][2]int{{0, g.head}, {g.at(0) + (g.table-1)*extentSize, g.at(0) + g.table*extentSize}, {g.at(0) + g.slots, g.at(0) + g.slots + 64}, {g.at(0) + g.hold, g.at(0) + g.hold + 16}}
+		var g geometry
+		if r.many != nil {
+			g = r.many.geo
 		}
-		shown := "```\n" + dump(t, r, zones) + "```\n"
+		shown := "```\n" + dump(t, r, example.zones(g)) + "```\n"
 		begin := strings.Index(text, "<!-- "+example.marker+" -->\n")
 		require.GreaterOrEqual(t, begin, 0, example.marker)
 		begin = begin + strings.Index(text[begin:], "```\n")
@@ -71,6 +75,20 @@ func sharedExample(t *testing.T) *Ring {
 	ctx := context.Background()
 	require.NoError(t, p.Send(ctx, []byte("hello")))
 	require.NoError(t, p.Send(ctx, bytes.Repeat([]byte("x"), 1500)))
+	_, err := c.Recv(ctx, nil)
+	require.NoError(t, err)
+	_, err = c.Next(ctx)
+	require.NoError(t, err)
+	return r
+}
+
+func sparseExample(t *testing.T) *Ring {
+	r := ring(t, &Options{Mode: MPMC, Producers: 2, Consumers: 2, Grow: true, Leases: true, Capacity: leastChunks * chunkSize})
+	p, c := producer(t, r), consumer(t, r)
+	ctx := context.Background()
+	for _, s := range []string{"hello", "shared memory, held in place", "ready"} {
+		require.NoError(t, p.Send(ctx, []byte(s)))
+	}
 	_, err := c.Recv(ctx, nil)
 	require.NoError(t, err)
 	_, err = c.Next(ctx)
@@ -143,6 +161,8 @@ func TestFormatFacts(t *testing.T) {
 		fmt.Sprintf("| %d | capacity | data | |", headSize),
 		fmt.Sprintf("the length n ≤ %d", inlineMost),
 		fmt.Sprintf("table of %d extents", largeEntries),
+		fmt.Sprintf("The last 8 × %d bytes of a chunk", fatesIn(chunkSize)),
+		fmt.Sprintf("begin at multiples of %d", placeSize),
 		fmt.Sprintf("at most %d messages in a row", burstMost),
 		fmt.Sprintf("| 384 | 256 × %d | server seats | |", callServers),
 		fmt.Sprintf("| %d | %d × C | client seats", callHeadSize, callSeatSize),

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 )
@@ -89,22 +90,27 @@ func (l *growLedger) drain(c *Consumer) {
 	}
 }
 
-// growRing has lanes for so many producers.
-func growRing(t *testing.T, producers int) *Ring {
+// growRing has lanes for so many producers. fated says that messages have fates.
+func growRing(t *testing.T, producers int, fated bool) *Ring {
 	o := least()
-	o.Producers, o.OnPeerDeath, o.Strategy = producers, Wait, Block
+	o.Producers, o.OnPeerDeath, o.Strategy, o.Leases = producers, Wait, Block, fated
 	return ring(t, o)
+}
+
+func with(fated bool, scenario func(*testing.T, *testproc.Victim, bool)) func(*testing.T, *testproc.Victim) {
+	return func(t *testing.T, v *testproc.Victim) { scenario(t, v, fated) }
 }
 
 // Wherever an end dies, no memory is lost.
 func TestGrowCrashWalk(t *testing.T) {
-	testproc.CrashWalk(t, growWalk(false), growProducerDies, growConsumerDies)
+	testproc.CrashWalk(t, growWalk(false), with(false, growProducerDies), with(false, growConsumerDies),
+		with(true, growProducerDies), with(true, growConsumerDies), with(false, growToucherDies), with(true, growToucherDies))
 }
 
 // X05: wherever a producer dies, the next one goes on in its lane, what was sent is
 // received, and no memory is lost.
-func growProducerDies(t *testing.T, v *testproc.Victim) {
-	r := growRing(t, 1)
+func growProducerDies(t *testing.T, v *testproc.Victim, fated bool) {
+	r := growRing(t, 1, fated)
 	c, l := consumer(t, r), growLedger{t, map[[2]int]bool{}}
 	p := v.Start("grow walk producer", testproc.Files(r.File()), testproc.Args("1"))
 	until(t, func() bool { l.drain(c); return ended(p) })
@@ -136,8 +142,8 @@ func growProducerDies(t *testing.T, v *testproc.Victim) {
 
 // X06: wherever a consumer dies, others receive all but what it had at hand, and no
 // memory is lost.
-func growConsumerDies(t *testing.T, v *testproc.Victim) {
-	r := growRing(t, 2)
+func growConsumerDies(t *testing.T, v *testproc.Victim, fated bool) {
+	r := growRing(t, 2, fated)
 	l := growLedger{t, map[[2]int]bool{}}
 	victim := v.Start("grow walk consumer", testproc.Files(r.File()))
 	p := producer(t, r)
@@ -171,8 +177,8 @@ func growConsumerDies(t *testing.T, v *testproc.Victim) {
 // A producer or consumer that is stopped anywhere blocks nobody: one that frees a chunk
 // costs its lane that one.
 func TestGrowStopWalk(t *testing.T) {
-	testproc.CrashWalk(t, growWalk(true), func(t *testing.T, v *testproc.Victim) {
-		r := growRing(t, 2)
+	sends := func(t *testing.T, v *testproc.Victim, fated bool) {
+		r := growRing(t, 2, fated)
 		c, l := consumer(t, r), growLedger{t, map[[2]int]bool{}}
 		victim := v.Start("grow walk producer", testproc.Files(r.File()), testproc.Args("1"))
 		until(t, func() bool { l.drain(c); return v.Fired() || ended(victim) })
@@ -181,8 +187,9 @@ func TestGrowStopWalk(t *testing.T) {
 		until(t, func() bool { victim.Cont(); l.drain(c); return ended(victim) })
 		victim.Succeed()
 		require.Len(t, l.seen, 2*growWalkMessages)
-	}, func(t *testing.T, v *testproc.Victim) {
-		r := growRing(t, 1)
+	}
+	receives := func(t *testing.T, v *testproc.Victim, fated bool) {
+		r := growRing(t, 1, fated)
 		l := growLedger{t, map[[2]int]bool{}}
 		victim := v.Start("grow walk consumer", testproc.Files(r.File()))
 		p := producer(t, r)
@@ -210,7 +217,9 @@ func TestGrowStopWalk(t *testing.T) {
 		until(t, func() bool { victim.Cont(); return ended(victim) })
 		victim.Succeed()
 		told(t, victim, func(p, n int) { l.enter(p, n) })
-	})
+	}
+	testproc.CrashWalk(t, growWalk(true), with(false, sends), with(false, receives),
+		with(true, sends), with(true, receives), with(false, growToucherDies))
 }
 
 // exchange sends messages as producer id, and receives.
@@ -227,4 +236,51 @@ func (l *growLedger) exchange(p *Producer, c *Consumer, id int) {
 	for n := range growWalkMessages {
 		require.True(l.t, l.seen[[2]int{id, n}], "message %d of %d", n, id)
 	}
+}
+
+// Reads in a chunk that is empty, without a role, and frees it then; and reads there while
+// it is being freed.
+var _ = testproc.Helper("grow walk toucher", func(c *testproc.Child) {
+	e := asConsumer(c)
+	s := e.lane.s
+	punch := s.punch
+	touch := func() {
+		wordAt(s.bytes[s.chunkAt(0, 0):]).Load()
+		s.touchUp(0, 0, nobody)
+	}
+	s.punch = func(off, n int64) error {
+		defer func() { s.punch = punch }()
+		err := punch(off, n)
+		touch()
+		return err
+	}
+	touch()
+	s.sweep(e.lane.me())
+	require.NoError(c, e.ring.Close())
+})
+
+// Wherever somebody dies who has read in a hole, or is stopped, at most that one's page is
+// lost, and that chunk is used again.
+func growToucherDies(t *testing.T, v *testproc.Victim, fated bool) {
+	r := growRing(t, 1, fated)
+	c, l := consumer(t, r), growLedger{t, map[[2]int]bool{}}
+	p := producer(t, r)
+	for n := 0; r.many.chunkOf(r.many.lanes[0].head.Load()) < 2; n++ {
+		require.NoError(t, p.TrySend(numbered(1, n, growSize(n))))
+		l.drain(c)
+	}
+	before := memoryOf(t, r.File())
+	victim := v.Start("grow walk toucher", testproc.Files(r.File()))
+	until(t, func() bool { return v.Fired() || ended(victim) })
+	if v.Fired() {
+		until(t, func() bool { return ended(victim) || victim.WaitStopped() })
+	}
+	l.drain(c)
+	require.LessOrEqual(t, memoryOf(t, r.File()), before+int64(unix.Getpagesize()))
+	l.exchange(p, c, 2) // several times round the lane
+	until(t, func() bool { victim.Cont(); return ended(victim) })
+	victim.Wait()
+	l.drain(c)
+	require.NoError(t, p.Close())
+	require.LessOrEqual(t, memoryOf(t, r.File()), drained(r.many, 1)+int64(unix.Getpagesize()))
 }

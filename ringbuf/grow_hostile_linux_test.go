@@ -16,7 +16,7 @@ func TestGrowGarbage(t *testing.T) {
 	src := rand.New(rand.NewPCG(3, 9))
 	for range 300 {
 		o := least()
-		o.Producers, o.Consumers, o.Strategy = 2, 2, strategies[src.IntN(3)]
+		o.Producers, o.Consumers, o.Strategy, o.Redeliver = 2, 2, strategies[src.IntN(3)], src.IntN(2) == 0
 		r, err := New("", o)
 		require.NoError(t, err)
 		p, c := producer(t, r), consumer(t, r)
@@ -27,6 +27,9 @@ func TestGrowGarbage(t *testing.T) {
 			for range 20 { // as often as all the others together
 				for k := range g.capacity / g.chunk {
 					words = append(words, g.at(i)+g.words+8*k, g.at(i)+g.slots+g.chunk*k, g.at(i)+g.slots+g.chunk*(k+1)-8)
+					if g.fates > 0 {
+						words = append(words, g.at(i)+g.words+g.capacity/g.chunk*8+8*k, g.at(i)+g.slots+g.chunk*(k+1)-8*g.fates+8*src.IntN(g.fates/20))
+					}
 				}
 			}
 		}

@@ -40,7 +40,7 @@ func drained(s *shared, lanes int) int64 {
 }
 
 func TestGrowOptions(t *testing.T) {
-	for _, o := range []Options{{Grow: true}, {Grow: true, Mode: MPMC, Redeliver: true}} {
+	for _, o := range []Options{{Grow: true}, {Grow: true, Leases: true}} {
 		_, err := New("", &o)
 		require.ErrorIs(t, err, ErrOption)
 	}
@@ -238,10 +238,16 @@ func TestGrowProcesses(t *testing.T) {
 
 // Where the file system is full nothing was sent, and the ring goes on.
 func TestGrowNoSpace(t *testing.T) {
+	for _, fated := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fates %v", fated), func(t *testing.T) { growNoSpace(t, fated) })
+	}
+}
+
+func growNoSpace(t *testing.T, fated bool) {
 	dir := t.TempDir()
 	testproc.Need(t, "the right to mount a tmpfs", unix.Mount("shmkit-test", dir, "tmpfs", 0, "size=4m") == nil)
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
-	like := namedRing(t, newName(t), &Options{Mode: MPMC, Producers: 2, Grow: true, Capacity: 64 << 20})
+	like := namedRing(t, newName(t), &Options{Mode: MPMC, Producers: 2, Grow: true, Redeliver: fated, Capacity: 64 << 20})
 	r := copiedTo(t, like, filepath.Join(dir, "ring"))
 	p, c := producer(t, r), consumer(t, r)
 	for round := range 3 {

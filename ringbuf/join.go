@@ -11,15 +11,15 @@ import (
 )
 
 // Waiting until all is finished. A message is unfinished while it is published and not
-// taken, and then while its extent says Held or Again. Who takes it makes its extent Held
-// before the head passes it. So whoever reads the lanes first, and then the extents, sees
+// taken, and then while its extent, or its fate (lane_fate.go), says Held or Again. Who
+// takes it makes it Held before the head passes it. So whoever reads the lanes first, and then these, sees
 // every message that is unfinished of those that were published before; and if nothing
 // was published meanwhile there was an instant at which all were finished. It has to
 // be an instant: who works puts more work, and only then is done with its own.
 //
 // joiners says after how many messages more that are finished the joiners are to be woken.
 // A joiner sets it to the number of those that it waits for, counts them once more, and
-// sleeps on finished. Whoever finishes a message changes its extent and then counts
+// sleeps on finished. Whoever finishes a message changes its state and then counts
 // joiners down; who comes to zero wakes all. So either the joiner sees that the message
 // is finished, or that one is counted. A joiner that finds others' number smaller leaves
 // it, and is woken early. Who dies between has not counted: the look of the joiner, every
@@ -45,7 +45,7 @@ func (q *Queue) WaitFinished(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(q.ring.open, cancel)()
-	err := guard(func() error { return s.join(ctx) })
+	err := guard(func() error { return s.join(ctx, q.me()) })
 	if err != nil && q.recv.own.closed.Load() {
 		return ErrClosed
 	}
@@ -84,25 +84,42 @@ func (s *shared) arm(n uint64) {
 	crashpoint.Hit("join.armed")
 }
 
-// join waits until nothing is unfinished.
-func (s *shared) join(ctx context.Context) error {
+// me is how words name this process, which keeps its roles until Close.
+func (q *Queue) me() chunkWord {
+	q.send.lock.Lock()
+	sends := q.send.joined
+	q.send.lock.Unlock()
+	q.recv.lock.Lock()
+	receives := q.recv.joined
+	q.recv.lock.Unlock()
+	switch {
+	case receives:
+		return q.recv.lane.me()
+	case sends:
+		return q.send.lane.me()
+	}
+	return nobody
+}
+
+// join waits until nothing is unfinished. me is who waits.
+func (s *shared) join(ctx context.Context, me chunkWord) error {
 	for {
-		s.tidy()
+		s.tidy(me)
 		finished := s.h.finished.Load()
-		n, err := s.atLeast()
+		n, err := s.atLeast(me)
 		if n != 0 && err == nil {
 			s.arm(n)
 			var m uint64
-			if m, err = s.atLeast(); m < n { // some were not counted, perhaps
+			if m, err = s.atLeast(me); m < n { // some were not counted, perhaps
 				s.arm(1)
-				m, err = s.atLeast()
+				m, err = s.atLeast(me)
 			}
 			n = m
 		}
 		if n == 0 || err != nil {
 			return err
 		}
-		err = futex.SleepAny(ctx, []futex.Word{{Addr: &s.h.finished, Val: finished}}, s.moved)
+		err = futex.SleepAny(ctx, []futex.Word{{Addr: &s.h.finished, Val: finished}}, func() bool { return s.moved(me) })
 		if errors.Is(err, futex.ErrFault) {
 			return fmt.Errorf("%w: %w", ErrTruncated, err)
 		}
@@ -114,8 +131,8 @@ func (s *shared) join(ctx context.Context) error {
 }
 
 // moved is what the look asks about a sleeping joiner.
-func (s *shared) moved() bool {
-	n, err := s.atLeast()
+func (s *shared) moved(me chunkWord) bool {
+	n, err := s.atLeast(me)
 	return n == 0 || err != nil || s.undone() || s.ownersGone()
 }
 

@@ -17,7 +17,7 @@ import (
 //	Empty -> Live     producer, before it allocates the memory: whoever dies there leaves
 //	                  a word that says there may be some
 //	Live -> Freeing   whoever gives the memory back: the head has left the chunk, and the
-//	                  next one too
+//	                  next one too, and what is held where it lies is finished (lane_fate.go)
 //	Freeing -> Empty  it has done so
 //	Live -> Live      producer, in a later turn: nobody has given it back
 //	Freeing -> Live   producer, alike, when the freer has gone
@@ -28,7 +28,15 @@ import (
 //
 // One chunk behind the head's stays, since consumers that read there when others are
 // faster would otherwise meet holes all the time. A read through the map gives a hole a
-// page: who finds that it has read in a chunk that is empty by now punches once more.
+// page: who finds that it has read in a chunk that is empty by now punches once more. Who
+// has no role can be named by no word, and may not: it says that there may be memory. If
+// the chunk is being freed, perhaps it was punched already: the freer hears of it.
+//
+//	Empty -> Live         who has no role and has read there; then it lowers the lane's low
+//	Freeing -> Touched    anybody who has read there
+//	Touched -> Freeing    the freer, which punches once more
+//
+// In all else Touched is Freeing.
 
 // chunkWord is the state of a slot.
 //
@@ -42,6 +50,7 @@ const (
 	chunkEmpty chunkWord = iota
 	chunkLive
 	chunkFreeing
+	chunkTouched
 	chunkPhase chunkWord = 3
 
 	freerShift = 2
@@ -60,12 +69,17 @@ const (
 
 func (w chunkWord) phase() chunkWord { return w & chunkPhase }
 
+func (w chunkWord) freeing() bool { return w.phase() >= chunkFreeing }
+
 // empty and live are the states in w's turn.
 func (w chunkWord) empty() chunkWord { return w >> turnShift << turnShift }
 func (w chunkWord) live() chunkWord  { return w.empty() | chunkLive }
 
 // since is by how many turns w is later than that one, negative if it is earlier.
 func (w chunkWord) since(turn uint64) int32 { return int32(uint32(uint64(w>>turnShift)-turn)<<6) >> 6 }
+
+// nobody is who has no role, and frees nothing.
+const nobody = chunkPhase
 
 // freer is how a word names the end in that place, a seat or maxEnds plus a lane.
 func freer(place int, p *robust.Presence) chunkWord {
@@ -115,13 +129,17 @@ func (s *shared) chunkAt(i int, c uint64) int64 {
 	return int64(s.geo.at(i)+s.geo.slots) + int64(c%s.slotsIn())*int64(s.geo.chunk)
 }
 
-// spent says whether the head, which has left chunk c, leaves to be freed what w, the
-// word of its slot, speaks of.
-func (s *shared) spent(w chunkWord, c uint64) bool {
-	if w.since(s.turnOf(c)) > 0 {
+// spent says whether the head, which has left chunk c of lane i, leaves to be freed what
+// w, the word of its slot, speaks of: that chunk or an earlier one. me is who asks.
+func (s *shared) spent(i int, w chunkWord, c uint64, me chunkWord) bool {
+	since := w.since(s.turnOf(c))
+	if since > 0 {
 		return false
 	}
-	return w.phase() == chunkLive || w.phase() == chunkFreeing && s.freerGone(w)
+	if w.freeing() {
+		return s.freerGone(w)
+	}
+	return w.phase() == chunkLive && s.drained(i, c+uint64(int64(since))*s.slotsIn(), me)
 }
 
 // freeChunk gives the memory of chunk c of lane i back, if its word is still was.
@@ -132,12 +150,17 @@ func (s *shared) freeChunk(i int, c uint64, was, me chunkWord) {
 		return
 	}
 	crashpoint.Hit("chunk.freeing")
-	next := was.empty()
-	if s.punch(s.chunkAt(i, c), int64(s.geo.chunk)) != nil {
-		next = was.live()
+	for range enough {
+		next := was.empty()
+		if s.punch(s.chunkAt(i, c), int64(s.geo.chunk)) != nil {
+			next = was.live()
+		}
+		crashpoint.Hit("chunk.punched")
+		if word.CompareAndSwap(uint64(freeing), uint64(next)) || !word.CompareAndSwap(uint64(freeing|chunkTouched), uint64(freeing)) {
+			break
+		}
+		crashpoint.Hit("chunk.again")
 	}
-	crashpoint.Hit("chunk.punched")
-	word.CompareAndSwap(uint64(freeing), uint64(next))
 	crashpoint.Hit("chunk.empty")
 	s.chunkFreed(&s.lanes[i])
 }
@@ -171,7 +194,7 @@ func (s *shared) reclaim(i int, most uint64, me chunkWord) {
 		if c == from+most {
 			c = max(c, to-min(to, most))
 		}
-		if w := chunkWord(s.chunkWord(i, c).Load()); s.spent(w, c) {
+		if w := chunkWord(s.chunkWord(i, c).Load()); s.spent(i, w, c, me) {
 			s.freeChunk(i, c, w, me)
 		}
 	}
@@ -196,8 +219,25 @@ func (s *shared) raiseLow(i int) {
 			}
 			from++
 		}
-		l.low.CompareAndSwap(low, from)
+		if !l.low.CompareAndSwap(low, from) {
+			continue
+		}
 		crashpoint.Hit("chunk.raised")
+		// Who has read in it may have said meanwhile that there is something, and seen
+		// that low is not above it yet.
+		if w := chunkWord(s.chunkWord(i, low).Load()); from == low+1 && w.phase() == chunkLive && w.since(s.turnOf(low)) <= 0 {
+			l.lowerLow(low)
+			return
+		}
+	}
+}
+
+// lowerLow makes low at most c.
+func (l *lane) lowerLow(c uint64) {
+	for range enough {
+		if low := l.low.Load(); low <= c || l.low.CompareAndSwap(low, c) {
+			return
+		}
 	}
 }
 
@@ -214,12 +254,29 @@ func (s *shared) sweep(me chunkWord) {
 }
 
 // touchUp is called by who has read in chunk c of lane i without knowing that the head
-// stays there: it gives back the pages that this may have brought.
+// stays there: it gives back the pages that this may have brought, or has others do it.
 func (s *shared) touchUp(i int, c uint64, me chunkWord) {
-	if c+1 >= s.chunkOf(s.lanes[i].head.Load()) {
+	l := &s.lanes[i]
+	if c+1 >= s.chunkOf(l.head.Load()) {
 		return
 	}
-	if w := chunkWord(s.chunkWord(i, c).Load()); w.phase() == chunkEmpty {
-		s.freeChunk(i, c, w, me)
+	word := s.chunkWord(i, c)
+	for range enough {
+		switch w := chunkWord(word.Load()); {
+		case w.phase() == chunkLive:
+			return
+		case w.freeing():
+			if word.CompareAndSwap(uint64(w), uint64(w|chunkTouched)) {
+				crashpoint.Hit("chunk.marked")
+				return
+			}
+		case me != nobody:
+			s.freeChunk(i, c, w, me)
+			return
+		case word.CompareAndSwap(uint64(w), uint64(w.live())):
+			crashpoint.Hit("chunk.touched")
+			l.lowerLow(c)
+			return
+		}
 	}
 }

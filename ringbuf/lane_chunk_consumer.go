@@ -3,7 +3,7 @@ package ringbuf
 import "errors"
 
 // crossedMost is how many chunks a consumer looks at, at either end of those that the
-// head has left, when it has moved the head into another.
+// head has left, when it has moved the head into another, or freed one.
 const crossedMost = 8
 
 // me names this consumer in the words of chunks that it frees.

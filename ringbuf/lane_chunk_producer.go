@@ -24,7 +24,31 @@ func (p *laneProducer) edge(at uint64) uint64 {
 		return 0
 	}
 	size := uint64(p.s.geo.chunk)
-	return (at-1)/size*size + size - recordUnit
+	return (at-1)/size*size + size - p.s.geo.slack()
+}
+
+// write says of the record at at that it is one, before it is published, and dates it.
+func (p *laneProducer) write(at uint64) {
+	if p.s.fated() {
+		fate, ready := p.s.fateAt(p.i, at)
+		fate.StoreRelease(uint64(ready)) // with the message; release: extent
+		crashpoint.Hit("fate.ready")
+	}
+}
+
+// unwrite takes back what write said of records from at on, up to to in the same chunk,
+// which are not published and will not be.
+func (p *laneProducer) unwrite(at, to uint64) {
+	if !p.s.fated() {
+		return
+	}
+	live, fates := p.s.living(p.s.chunkOf(at)), p.s.fates(p.i, p.s.chunkOf(at))
+	for k := p.s.placeOf(at); k < len(fates) && at < to; k, at = k+1, at+placeSize {
+		if f := extentState(fates[k].Load()); f.in(live) && f != 0 {
+			fates[k].Store(0)
+			crashpoint.Hit("fate.wiped")
+		}
+	}
 }
 
 // entered is called when the record at from has been written.
@@ -108,9 +132,11 @@ func (p *laneProducer) takeChunk(c uint64) (bool, error) {
 		w := chunkWord(word.Load())
 		since := w.since(turn)
 		switch {
-		case since > 0 || w.phase() == chunkPhase:
+		case since > 0:
 			return false, p.breaks(fmt.Errorf("%w: word %x of chunk %d of lane %d", ErrCorrupt, w, c, p.i))
-		case w.phase() == chunkFreeing && !s.freerGone(w):
+		case w.freeing() && !s.freerGone(w):
+			return false, nil
+		case w.phase() == chunkLive && since < 0 && !s.drained(p.i, c+uint64(int64(since))*s.slotsIn(), p.me()):
 			return false, nil
 		}
 		// Also where it was live in this turn: a predecessor has died since.
@@ -123,6 +149,9 @@ func (p *laneProducer) takeChunk(c uint64) (bool, error) {
 				return false, err
 			}
 			crashpoint.Hit("chunk.allocated")
+			if since == 0 && w.phase() != chunkEmpty {
+				p.unwrite(c*uint64(s.geo.chunk), (c+1)*uint64(s.geo.chunk))
+			}
 			p.chunks.ready = c + 1
 			return true, nil
 		}
@@ -144,7 +173,11 @@ func (p *laneProducer) usable() bool {
 			return false
 		}
 		w := chunkWord(s.chunkWord(p.i, c).Load())
-		if w.phase() != chunkFreeing || s.freerGone(w) {
+		since := w.since(s.turnOf(c))
+		switch {
+		case w.freeing() && !s.freerGone(w):
+		case w.phase() == chunkLive && since < 0 && !s.drained(p.i, c+uint64(int64(since))*s.slotsIn(), p.me()):
+		default:
 			return true
 		}
 		if c++; c == 1 {
@@ -165,6 +198,7 @@ func (p *laneProducer) resumeChunks() error {
 		if w := s.chunkWord(p.i, c).Load(); p.tail > p.limit || w != uint64(live) {
 			return fmt.Errorf("%w: chunk word %x at tail %d", ErrCorrupt, w, p.tail)
 		}
+		p.unwrite(p.tail, (c+1)*uint64(s.geo.chunk))
 	}
 	s.sweep(p.me())
 	return nil
@@ -177,9 +211,9 @@ func (p *laneProducer) publishedInChunks(at, to uint64) (map[uint32]extentState,
 	for at != to {
 		r := p.record(at)
 		h := wordAt(r).Load()
-		rest := min(to-at, p.edge(at+recordUnit)-at)
+		rest := min(to-at, roomAt(uint64(p.s.geo.chunk), at, p.s.geo.slack()))
 		var generation extentState
-		if rest >= extentRecord {
+		if rest >= p.s.extentRecord() {
 			generation = extentState(wordAt(r[recordHeader:]).Load())
 		}
 		if head := p.l.head.Load(); int64(head-at) > 0 {
@@ -193,13 +227,13 @@ func (p *laneProducer) publishedInChunks(at, to uint64) (map[uint32]extentState,
 		size := uint64(0)
 		switch h & kindMask {
 		case kindInline:
-			size = recordSize(min(n, p.size))
+			size = p.s.recordSize(min(n, p.size))
 		case kindFiller:
 			if (at+n)%uint64(p.s.geo.chunk) == 0 {
 				size, rest = n, to-at-1
 			}
 		case kindExtent:
-			size = extentRecord
+			size = p.s.extentRecord()
 			if n >= uint64(len(p.ext.table)) {
 				size = 0
 			}

@@ -19,7 +19,7 @@ type laneConsumer struct {
 	most  uint64   // bytes of the largest message in a record
 	read  uint64   // where the record began that was read last
 
-	held  held // the extent of the message that was received in place
+	held  held // the message that was received in place
 	out   bool // Next has handed a message out
 	again bool // the last message was received before, by a consumer that died
 	batch int  // how many messages the next batch tries to take at once
@@ -31,7 +31,7 @@ func (c *laneConsumer) init(e *end, s *shared) {
 	size := s.geo.capacity
 	c.unit, c.most = uint64(size), inlineMost
 	if s.sparse() {
-		c.unit, c.slack, c.most = uint64(s.geo.chunk), recordUnit, chunkMost
+		c.unit, c.slack, c.most = uint64(s.geo.chunk), s.geo.slack(), chunkMost
 	}
 	for i := range s.lanes {
 		c.data = append(c.data, s.bytes[s.geo.at(i)+s.geo.slots:][:size:size])
@@ -43,10 +43,10 @@ func (c *laneConsumer) init(e *end, s *shared) {
 type look int
 
 const (
-	nothing  look = iota // there is no message
-	beaten               // others were faster
-	copied               // a message was copied out
-	inExtent             // a message is held in an extent
+	nothing look = iota // there is no message
+	beaten              // others were faster
+	copied              // a message was copied out
+	inPlace             // a message is held where it lies
 )
 
 // try receives the next message: copied to dst's memory, or in place, in c.held.
@@ -58,7 +58,7 @@ func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
 		}
 		if ok {
 			c.hold(h, true)
-			return dst, inExtent, nil
+			return dst, inPlace, nil
 		}
 	}
 	i, head, tail, ok, err := c.next()
@@ -71,7 +71,7 @@ func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
 		return dst, nothing, c.breaks(err)
 	case to == 0:
 		return dst, beaten, nil
-	case r.table == nil:
+	case r.state == nil:
 		dst = appendTo(dst, r.b)
 		if !c.taken(i, head, to) {
 			return dst, beaten, nil
@@ -81,15 +81,14 @@ func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
 		return dst, copied, nil
 	}
 	// Whoever is first gets the message; everybody moves the head.
-	e := &r.table[r.entry]
-	was := extentState(e.state.Load())
+	was := extentState(r.state.Load())
 	var h held
-	if was.phase() == phaseReady && was.generation() == r.generation {
-		if h, ok, err = c.s.hold(i, e, was, c.x); err != nil {
+	if was == r.ready {
+		if h, ok, err = c.s.hold(r.spot, was, c.x); err != nil {
 			return dst, nothing, c.breaks(err)
 		}
-	} else if ok = false; was.generation() < r.generation || was.generation() == r.generation && was.phase() == phaseAgain {
-		return dst, nothing, c.breaks(fmt.Errorf("%w: extent %d of lane %d is in state %x", ErrCorrupt, r.entry, i, was))
+	} else if ok = false; r.odd(was) && c.s.lanes[i].head.Load() == head {
+		return dst, nothing, c.breaks(fmt.Errorf("%w: the message at %d of lane %d is in state %x", ErrCorrupt, r.at, i, was))
 	}
 	moved := c.taken(i, head, to)
 	if !ok {
@@ -99,7 +98,7 @@ func (c *laneConsumer) try(dst []byte) (b []byte, found look, err error) {
 		return dst, beaten, nil
 	}
 	c.hold(h, false)
-	return dst, inExtent, nil
+	return dst, inPlace, nil
 }
 
 func (c *laneConsumer) hold(h held, again bool) {
@@ -109,10 +108,18 @@ func (c *laneConsumer) hold(h held, again bool) {
 
 // parsed is a record.
 type parsed struct {
-	b          []byte   // inline: the message
-	table      []extent // otherwise
-	entry      uint32
-	generation extentState
+	b     []byte // inline: the message
+	spot         // if it is held by who takes it; else state is nil
+	ready extentState
+}
+
+// odd says whether a state that is not ready cannot be that of a record at the head.
+func (r *parsed) odd(was extentState) bool {
+	if r.e == nil {
+		return !was.in(chunkWord(r.ready)) || was.phase() == phaseReady
+	}
+	g := r.ready.generation()
+	return was.generation() < g || was.generation() == g && (was.phase() == phaseAgain || was.phase() == phaseReady)
 }
 
 // parse reads the record at at, behind a filler if there is one, and returns where it
@@ -128,19 +135,24 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 		}
 	}
 	c.read = at
-	n, room := word&numberMask, min(tail-at, c.unit-at&(c.unit-1)-c.slack)
+	n, room := word&numberMask, min(tail-at, roomAt(c.unit, at, c.slack))
+	table := c.s.table(i) // once: how long it is may change
 	switch {
-	case word&kindMask == kindInline && n <= c.most && recordSize(n) <= room:
+	case word&kindMask == kindInline && n <= c.most && c.s.recordSize(n) <= room:
 		p := at&(size-1) + recordHeader
-		r.b, end = data[p:p+n:p+n], at+recordSize(n)
-	case word&kindMask == kindExtent && n < uint64(len(c.s.table(i))) && extentRecord <= room:
-		r.table, r.entry, end = c.s.table(i), uint32(n), at+extentRecord
-		r.generation = extentState(wordAt(data[at&(size-1)+recordHeader:]).Load())
+		r.b, end = data[p:p+n:p+n], at+c.s.recordSize(n)
+		if c.s.fated() {
+			r.spot = spot{lane: i, at: at}
+			r.state, r.ready = c.s.fateAt(i, at)
+		}
+	case word&kindMask == kindExtent && n < uint64(len(table)) && c.s.extentRecord() <= room:
+		end = at + c.s.extentRecord()
+		r.spot, r.ready = inExtent(i, &table[n], wordAt(data[at&(size-1)+recordHeader:]).Load())
 	}
 	// A record that was read while the head stood there was that one. (The words
 	// are loaded with acquire, so the head is read after them. Of an inline message
 	// the CAS of the head finds out.)
-	if (end == 0 || r.table != nil) && c.s.lanes[i].head.Load() != head {
+	if (end == 0 || r.state != nil) && c.s.lanes[i].head.Load() != head {
 		return r, 0, nil
 	}
 	if end == 0 {
@@ -152,7 +164,7 @@ func (c *laneConsumer) parse(i int, head, at, tail uint64) (r parsed, end uint64
 // dart receives the next message of the lane at hand, if it is in a record and
 // nothing is in the way: the common case. It looks for a lane in so many rounds.
 func (c *laneConsumer) dart(buf []byte, rounds int) ([]byte, bool) {
-	if c.detour.Load() != special || c.out || c.s.inExtents() || !c.face(rounds) {
+	if c.detour.Load() != special || c.out || c.s.holds() || !c.face(rounds) {
 		return buf, false
 	}
 	l, data := &c.s.lanes[c.at], c.data[c.at]
@@ -246,7 +258,7 @@ func (c *laneConsumer) next1(ctx context.Context, wait bool) ([]byte, error) {
 	switch found {
 	case copied:
 		c.scratch, c.out = b, true
-	case inExtent:
+	case inPlace:
 		b, c.out = c.s.message(c.held), true
 	default:
 		b = nil
@@ -265,8 +277,8 @@ func (c *laneConsumer) letGo() {
 }
 
 func (c *laneConsumer) dropHeld() {
-	if c.held.e != nil {
-		c.s.release(c.held)
+	if c.held.state != nil {
+		c.s.release(c.held, c.me())
 		c.held = held{}
 	}
 }
@@ -283,7 +295,7 @@ func (c *laneConsumer) recv(ctx context.Context, buf []byte, wait bool) ([]byte,
 func (c *laneConsumer) get(ctx context.Context, buf []byte, wait bool) ([]byte, error) {
 	buf, found, err := c.receive(ctx, buf, wait)
 	switch found {
-	case inExtent:
+	case inPlace:
 		buf = appendTo(buf, c.s.message(c.held))
 		c.dropHeld()
 	case nothing:
@@ -298,7 +310,7 @@ func (c *laneConsumer) keep(ctx context.Context) (h held, err error) {
 	switch found {
 	case copied:
 		return h, c.breaks(fmt.Errorf("%w: a message in a record", ErrCorrupt))
-	case inExtent:
+	case inPlace:
 		h, c.held = c.held, held{}
 		crashpoint.Hit("lease.kept")
 	}
@@ -328,7 +340,7 @@ func (c *laneConsumer) recvBatch(ctx context.Context, bufs [][]byte) (n int, err
 		if err != nil {
 			return 0, err
 		}
-		if found == inExtent {
+		if found == inPlace {
 			b = appendTo(b, c.s.message(c.held))
 			c.dropHeld()
 		}
@@ -343,7 +355,7 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 	if err := c.able(); err != nil {
 		return 0, err
 	}
-	if c.s.inExtents() {
+	if c.s.holds() {
 		return 0, nil
 	}
 	i, head, tail, ok, err := c.next()
@@ -356,7 +368,7 @@ func (c *laneConsumer) several(bufs [][]byte) (int, error) {
 		if err != nil && at == head {
 			return 0, c.breaks(err)
 		}
-		if err != nil || to == 0 || r.table != nil {
+		if err != nil || to == 0 || r.state != nil {
 			break
 		}
 		if n > 0 && (at^to)&c.across != 0 { // into one more chunk at most, which is the first's
@@ -390,7 +402,7 @@ const batchMost = 256
 // giveBack gives up what this end holds, before it leaves.
 func (c *laneConsumer) giveBack() error {
 	c.held, c.out = held{}, false
-	c.s.bury(c.x, func() bool { return true })
+	c.s.bury(c.x, c.me(), func() bool { return true })
 	if c.nap.woken {
 		c.passOn()
 	}

@@ -92,43 +92,87 @@ func (s *shared) queued(i int) (n, next uint64, sure bool) {
 			}
 			continue
 		}
-		first := s.firstAt(i, head, end)
+		first, _ := s.first(i, head, end)
+		number := first.number
+		if first.taken() {
+			number++
+		}
 		if l.head.Load() == head {
-			return min((seq-first)&seqMost, most), next, true
+			return min((seq-number)&seqMost, most), next, true
 		}
 	}
 	return min(most, uint64(s.size())/recordUnit), next, false
 }
 
-// firstAt returns the number of the first message of lane i that is not taken, by the
-// record at head. The head may not have moved yet over one that is held. What it returns
-// means something only if the head still stands there.
-func (s *shared) firstAt(i int, head, end uint64) uint64 {
-	size, unit := uint64(s.geo.capacity), uint64(s.geo.capacity)
+// first reads the record at the head of lane i, behind a filler if there is one. ok says
+// that it is sound, and that the head still stands there.
+func (s *shared) first(i int, head, end uint64) (r firstRecord, ok bool) {
+	size, c := uint64(s.geo.capacity), uint64(0)
+	if end-head > size || (end|head)%recordUnit != 0 || head == end {
+		return r, false
+	}
 	if s.sparse() {
-		unit = uint64(s.geo.chunk)
-		c := s.chunkOf(head)
+		c = s.chunkOf(head)
 		if w := chunkWord(s.chunkWord(i, c).Load()); w.phase() != chunkLive || w.since(s.turnOf(c)) != 0 {
-			return 0 // the head has moved; a read would give the hole memory
+			return r, false // the head has moved; a read would give the hole memory
 		}
+	}
+	r, ok = s.firstAt(i, head, end)
+	if s.lanes[i].head.Load() == head {
+		return r, ok
+	}
+	if s.sparse() {
+		s.touchUp(i, c, nobody)
+		s.touchUp(i, s.chunkOf(r.at), nobody)
+	}
+	return r, false
+}
+
+func (s *shared) firstAt(i int, head, end uint64) (r firstRecord, ok bool) {
+	size, unit, slack := uint64(s.geo.capacity), uint64(s.geo.capacity), uint64(0)
+	if s.sparse() {
+		unit, slack = uint64(s.geo.chunk), s.geo.slack()
 	}
 	data := s.bytes[s.geo.at(i)+s.geo.slots:][:size]
 	at := head
 	word := wordAt(data[at&(size-1):]).Load()
-	first := word >> seqShift & seqMost
-	if n := word & numberMask; word&kindMask == kindFiller && n%recordUnit == 0 && (at+n)&(unit-1) == 0 && n < end-head {
+	r.number = word >> seqShift & seqMost
+	if n := word & numberMask; word&kindMask == kindFiller && n != 0 && n%recordUnit == 0 && (at+n)&(unit-1) == 0 && n < end-head {
 		at += n
 		word = wordAt(data[at&(size-1):]).Load()
 	}
-	table, entry := s.table(i), word&numberMask
-	if word&kindMask != kindExtent || entry >= uint64(len(table)) || size-at&(size-1) < extentRecord {
-		return first
+	r.lane, r.at = i, at
+	n, room := word&numberMask, min(end-at, roomAt(unit, at, slack))
+	table := s.table(i) // once: how long it is may change
+	switch {
+	case word&kindMask == kindInline:
+		if s.fated() {
+			r.state, r.ready = s.fateAt(i, at)
+			r.now = extentState(r.state.Load())
+		}
+		return r, s.recordSize(n) <= room
+	case word&kindMask == kindExtent && n < uint64(len(table)) && s.extentRecord() <= room:
+		r.spot, r.ready = inExtent(i, &table[n], wordAt(data[at&(size-1)+recordHeader:]).Load())
+		r.now = extentState(r.state.Load())
+		return r, true
 	}
-	generation := wordAt(data[at&(size-1)+recordHeader:]).Load()
-	if table[entry].state.Load() != generation|uint64(phaseReady) {
-		first++
-	}
-	return first
+	return r, false
+}
+
+// firstRecord is the record at a lane's head.
+type firstRecord struct {
+	number     uint64 // of its message
+	spot              // if it is held by who takes it; else state is nil
+	ready, now extentState
+}
+
+// taken says whether somebody has taken it, who has not moved the head.
+func (r *firstRecord) taken() bool { return r.now != r.ready }
+
+// inExtent is where the message in e of lane i lies, and its state as long as nobody has
+// taken it.
+func inExtent(i int, e *extent, generation uint64) (p spot, ready extentState) {
+	return spot{lane: i, state: &e.state, e: e}, extentState(generation) | phaseReady
 }
 
 // count returns how many messages are published and not received for the first time. It

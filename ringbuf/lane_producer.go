@@ -54,7 +54,7 @@ func (p *laneProducer) init(e *end, s *shared) {
 	p.laneSender.init(e, s, uint64(s.geo.capacity))
 	p.max = uint64(s.opts.MaxMessage)
 	p.inline = inlineMost
-	if s.inExtents() {
+	if s.holds() {
 		p.inline = -1
 	}
 	p.freed = func() bool { return s.freeExtents(p.i) != p.free.Load() || s.h.ended.Load() != 0 }
@@ -74,7 +74,10 @@ func (p *laneProducer) join(ctx context.Context, trust robust.Trust, i int) erro
 	g := p.s.geo
 	p.allocate = func(i int) error {
 		from := 0
-		if p.s.opts.Leases { // its table is allocated as it is used
+		switch { // a table of leases is allocated as it is used
+		case p.s.opts.Leases && g.chunk != 0:
+			from = g.words
+		case p.s.opts.Leases:
 			from = g.slots
 		}
 		return p.s.allocate(int64(g.at(i)+from), int64(g.fixed()-from))
@@ -197,10 +200,10 @@ func (p *laneProducer) find(ctx context.Context, n uint64, wait bool) (room []by
 	if n > p.max {
 		return nil, 0, 0, fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, n, p.max)
 	}
-	size := uint64(extentRecord)
+	size := p.s.extentRecord()
 	inline := int(n) <= p.inline
 	if inline {
-		size = recordSize(n)
+		size = p.s.recordSize(n)
 	}
 	if p.s.sparse() {
 		if from, to, err = p.roomInChunk(ctx, size, wait); err != nil {
@@ -227,7 +230,7 @@ func (p *laneProducer) extent(ctx context.Context, n uint64, wait bool) (uint64,
 	off, err := p.ext.take(n)
 	// Looking at a long table is not what one spins with.
 	for w := (patience{begun: p.s.opts.Leases}); err == ErrFull; {
-		p.s.tidy()
+		p.s.tidy(p.me())
 		// What comes back from here on is news.
 		p.free.Store(p.s.freeExtents(p.i))
 		if off, err = p.ext.take(n); err != ErrFull {
@@ -254,6 +257,7 @@ func (p *laneProducer) finish(from, n uint64) {
 	r := p.record(from)
 	if p.ext.pending == nil {
 		wordAt(r).StoreRelaxed(kindInline | p.stamp() | n)
+		p.write(from)
 	} else {
 		entry, g := p.ext.commit(n)
 		wordAt(r).StoreRelaxed(kindExtent | p.stamp() | uint64(entry))
@@ -269,7 +273,7 @@ func (p *laneProducer) finish(from, n uint64) {
 // in the way, and says whether it was that.
 func (p *laneProducer) dart(b []byte) (done bool, err error) {
 	n := uint64(len(b))
-	at, need := p.tail&(p.size-1), recordSize(n)
+	at, need := p.tail&(p.size-1), p.s.recordSize(n)
 	if len(b) > p.inline || need > p.size-at || p.detour.Load() != special || p.reserved || !p.fits(need) {
 		return false, nil
 	}
@@ -277,6 +281,7 @@ func (p *laneProducer) dart(b []byte) (done bool, err error) {
 	wordAt(r).StoreRelaxed(kindInline | p.stamp() | n)
 	mem.Copy(r[recordHeader:], b)
 	crashpoint.Hit("lane.copied")
+	p.write(p.tail)
 	return true, p.publish(p.tail+need, 1, n)
 }
 
@@ -432,9 +437,9 @@ func (p *laneProducer) commit(n int) error {
 		p.leave()
 		return ErrNotReserved
 	}
-	to := p.start + recordSize(uint64(n))
+	to := p.start + p.s.recordSize(uint64(n))
 	if p.ext.pending != nil {
-		to = p.start + extentRecord
+		to = p.start + p.s.extentRecord()
 	}
 	err := p.complete(to, uint64(n))
 	p.leave()
@@ -479,6 +484,11 @@ func (p *laneProducer) putBatch(ctx context.Context, messages [][]byte) (sent in
 			continue
 		}
 		got, left := p.claim(uint64(len(p.ends)))
+		if all := p.ends[len(p.ends)-1]; got == 0 {
+			p.unwrite(p.tail, all)
+		} else {
+			p.unwrite(p.ends[got-1], all)
+		}
 		if got == 0 {
 			if err = p.refused(ctx, true); err == nil {
 				err = p.waitPlace(ctx, true)
@@ -505,9 +515,9 @@ func (p *laneProducer) gather(messages [][]byte) {
 	tail, seq, bytes := p.tail, p.seq, uint64(0)
 	for _, b := range messages {
 		n := uint64(len(b))
-		from, to := p.span(recordSize(n))
+		from, to := p.span(p.s.recordSize(n))
 		if p.s.sparse() { // into another chunk goes a message alone
-			from, to = p.tail, p.tail+recordSize(n)
+			from, to = p.tail, p.tail+p.s.recordSize(n)
 		}
 		if len(b) > p.inline || p.tail-tail >= batchBytes || p.broken != nil || !p.fits(to-p.tail) {
 			break

@@ -30,7 +30,8 @@ type laneReceiver struct {
 	alone  bool   // there are no other consumers
 	across uint64 // bits of an index that say in which chunk it is, 0 if lanes are not sparse
 
-	seen uint64 // again, when it was last found that there is nothing
+	seen  uint64 // again, when it was last found that there is nothing
+	trace trace  // where a message was last received again
 
 	nap    nap
 	friend int // a lane whose producer lived when it was last looked for
@@ -93,12 +94,12 @@ func (r *laneReceiver) take(ctx context.Context, trust robust.Trust, x int) erro
 	r.use(x)
 	raiseTo(&r.s.h.usedSeats, uint32(x+1))
 	crashpoint.Hit("seat.raised")
-	r.s.tidy() // before: who is stopped after joining would hide what a dead one held
+	r.s.tidy(nobody) // before: who is stopped after joining would hide what a dead one held
 	if err := r.end.join(ctx, trust); err != nil {
 		return err
 	}
 	r.seat.asleep.Store(0)
-	r.s.bury(x, func() bool { return true }) // of whoever had it and could be waited for only now
+	r.s.bury(x, r.me(), func() bool { return true }) // of whoever had it and could be waited for only now
 	return nil
 }
 
@@ -114,7 +115,7 @@ func (r *laneReceiver) next() (i int, head, tail uint64, ok bool, err error) {
 	if r.tries++; r.tries > burstMost {
 		r.tries = 0
 		if r.s.opts.Redeliver {
-			r.s.tidy()
+			r.s.tidy(r.me())
 		}
 	}
 	used := r.s.usedLanes()
@@ -328,7 +329,7 @@ func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error 
 	case r.broken != nil:
 		return r.broken
 	}
-	r.s.tidy()
+	r.s.tidy(r.me())
 	r.s.sweep(r.me())
 	if r.unannounced() {
 		r.seen--
@@ -392,36 +393,37 @@ func (r *laneReceiver) over() error {
 }
 
 // anyAgain says whether a message waits to be received again.
-func (s *shared) anyAgain() bool {
-	for i := range s.usedLanes() {
-		table := s.table(i)
-		for k := range table {
-			if extentState(table[k].state.Load()).phase() == phaseAgain {
-				return true
-			}
-		}
-	}
-	return false
+func (s *shared) anyAgain() (any bool) {
+	s.eachOut(trace{}, nobody, func(_ spot, was extentState, _ trace) bool {
+		any = was.phase() == phaseAgain
+		return !any
+	})
+	return any
 }
 
-// redeliver takes a message that a dead consumer held, if there is one.
+// redeliver takes a message that a dead consumer held, if there is one. It goes on where
+// it has found one last, since there may be many; that there is none it finds from the
+// beginning.
 func (r *laneReceiver) redeliver() (h held, ok bool, err error) {
-	seen := r.s.h.again.Load()
-	for i := range r.s.usedLanes() {
-		table := r.s.table(i)
-		for k := range table {
-			was := extentState(table[k].state.Load())
-			if was.phase() != phaseAgain {
-				continue
-			}
-			if h, ok, err = r.s.hold(i, &table[k], was, r.x); ok || err != nil {
-				if ok {
-					r.seat.again.StoreRelaxed(r.seat.again.Load() + 1)
-				}
-				return h, ok, err
-			}
+	try := func(p spot, was extentState, at trace) bool {
+		if was.phase() == phaseAgain {
+			h, ok, err = r.s.hold(p, was, r.x)
+			r.trace = at
+		}
+		return !ok && err == nil
+	}
+	if r.trace != (trace{}) {
+		r.s.eachOut(r.trace, r.me(), try)
+	}
+	if !ok && err == nil {
+		r.trace = trace{}
+		seen := r.s.h.again.Load()
+		if r.s.eachOut(r.trace, r.me(), try); !ok && err == nil {
+			r.trace, r.seen = trace{}, seen
 		}
 	}
-	r.seen = seen
-	return held{}, false, nil
+	if ok {
+		r.seat.again.StoreRelaxed(r.seat.again.Load() + 1)
+	}
+	return h, ok, err
 }

@@ -97,7 +97,7 @@ func (r *queueReceiver) done(h held) error {
 		return r.own.broken
 	}
 	r.own.told.ReleaseMerge()
-	if !r.lane.s.release(h) {
+	if !r.lane.s.release(h, r.lane.me()) {
 		return ErrDone
 	}
 	crashpoint.Hit("lease.done")

@@ -10,10 +10,18 @@ import (
 // BenchmarkLease sends a message, receives it and is done with it, while so many others
 // are held; and with somebody who waits until all are finished.
 func BenchmarkLease(b *testing.B) {
-	for _, held := range []int{0, 1000, 60_000} {
-		for _, joiner := range []bool{false, true} {
-			b.Run(fmt.Sprintf("held=%d/joiner=%v", held, joiner), func(b *testing.B) {
-				q := queue(b, &Options{Leases: true, Redeliver: true, Capacity: 16 << 20, OnPeerDeath: Wait})
+	for _, held := range []int{0, 1000, 60_000, 1_000_000} {
+		for k := range 4 {
+			joiner, grow := k%2 == 1, k > 1
+			if held > 1<<16 && !grow {
+				continue
+			}
+			b.Run(fmt.Sprintf("held=%d/joiner=%v/grow=%v", held, joiner, grow), func(b *testing.B) {
+				o := &Options{Leases: true, Redeliver: true, Capacity: 16 << 20, OnPeerDeath: Wait, Grow: grow}
+				if grow {
+					o.Capacity = 0
+				}
+				q := queue(b, o)
 				ctx := bounded(b)
 				msg := make([]byte, 64)
 				for range held {
@@ -40,9 +48,9 @@ func BenchmarkLease(b *testing.B) {
 // BenchmarkLeaseStream sends as fast as can be to who is done with one message after the
 // other: the producer is as far ahead as it can be.
 func BenchmarkLeaseStream(b *testing.B) {
-	for _, capacity := range []int{1 << 16, 4 << 20} {
+	for _, capacity := range []int{1 << 16, 4 << 20, 16 << 20} {
 		b.Run(fmt.Sprint(capacity), func(b *testing.B) {
-			q := queue(b, &Options{Leases: true, Capacity: capacity, OnPeerDeath: Wait})
+			q := queue(b, &Options{Leases: true, Grow: capacity > 4<<20, Capacity: capacity, OnPeerDeath: Wait})
 			d, err := OpenQueueFile(dup(b, q.File()))
 			require.NoError(b, err)
 			b.Cleanup(func() { d.Close() })

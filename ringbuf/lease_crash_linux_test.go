@@ -82,33 +82,41 @@ func telling(t *testing.T, p *testproc.Proc, l *queueLedger) (sent int) {
 // X05, X06: a process that sends, holds messages, and waits until all are finished, dies
 // at each step. Others are done with what it left, and whoever waits for that hears of
 // it.
-func TestLeaseCrashWalk(t *testing.T) {
-	walk := func(redeliver bool) func(t *testing.T, v *testproc.Victim) {
-		return func(t *testing.T, v *testproc.Victim) {
-			q := leaseQueue(t, redeliver)
-			p := v.Start("lease walk", testproc.Files(q.File()))
-			until(t, func() bool { return ended(p) })
-			require.True(t, v.Fired())
-			l := &queueLedger{seen: map[[2]int]bool{}}
-			ctx, cancel := context.WithCancel(bounded(t))
-			defer cancel()
-			for i := range leaseWalkMessages {
-				require.NoError(t, q.Send(ctx, numbered(0, i, 100)))
-			}
-			w := work(t, ctx, another(t, q), l)
-			require.NoError(t, q.WaitFinished(ctx))
-			require.Zero(t, q.Unfinished())
-			cancel()
-			require.NoError(t, get(t, w).err)
-			sent := telling(t, p, l)
-			// It may have been done with one, or held one, and have told of neither.
-			require.GreaterOrEqual(t, len(l.seen), leaseWalkMessages+sent-1)
-			if redeliver && v.Point == "lease.kept" {
-				require.Equal(t, leaseWalkMessages+sent, len(l.seen))
-			}
+func leaseDies(redeliver, fated bool) func(t *testing.T, v *testproc.Victim) {
+	return func(t *testing.T, v *testproc.Victim) {
+		q := leaseWalkQueue(t, redeliver, fated)
+		p := v.Start("lease walk", testproc.Files(q.File()))
+		until(t, func() bool { return ended(p) })
+		l := &queueLedger{seen: map[[2]int]bool{}}
+		ctx, cancel := context.WithCancel(bounded(t))
+		defer cancel()
+		for i := range leaseWalkMessages {
+			require.NoError(t, q.Send(ctx, numbered(0, i, 100)))
+		}
+		w := work(t, ctx, another(t, q), l)
+		require.NoError(t, q.WaitFinished(ctx))
+		require.Zero(t, q.Unfinished())
+		cancel()
+		require.NoError(t, get(t, w).err)
+		sent := telling(t, p, l)
+		// It may have been done with one, or held one, and have told of neither.
+		require.GreaterOrEqual(t, len(l.seen), leaseWalkMessages+sent-1)
+		if redeliver && v.Point == "lease.kept" && v.Fired() {
+			require.Equal(t, leaseWalkMessages+sent, len(l.seen))
 		}
 	}
-	testproc.CrashWalk(t, leaseWalkOptions(), walk(false), walk(true))
+}
+
+// leaseWalkQueue has lanes that are dense, or sparse with fates.
+func leaseWalkQueue(t *testing.T, redeliver, fated bool) *Queue {
+	if fated {
+		return fatedQueue(t, redeliver, leastChunks*chunkSize)
+	}
+	return leaseQueue(t, redeliver)
+}
+
+func TestLeaseCrashWalk(t *testing.T) {
+	testproc.CrashWalk(t, leaseWalkOptions(), leaseDies(false, false), leaseDies(true, false), leaseDies(true, true))
 }
 
 func leaseWalkOptions() *testproc.WalkOptions {
@@ -117,13 +125,11 @@ func leaseWalkOptions() *testproc.WalkOptions {
 
 // A stopped process blocks nobody, and goes on when it is continued; what it held is
 // waited for.
-func TestLeaseStopWalk(t *testing.T) {
-	o := leaseWalkOptions()
-	o.Stop = true
-	testproc.CrashWalk(t, o, func(t *testing.T, v *testproc.Victim) {
-		q := leaseQueue(t, true)
+func leaseStops(fated bool) func(t *testing.T, v *testproc.Victim) {
+	return func(t *testing.T, v *testproc.Victim) {
+		q := leaseWalkQueue(t, true, fated)
 		p := v.Start("lease walk", testproc.Files(q.File()))
-		until(t, v.Fired)
+		until(t, func() bool { return v.Fired() || ended(p) })
 		l := &queueLedger{seen: map[[2]int]bool{}}
 		ctx, cancel := context.WithCancel(bounded(t))
 		defer cancel()
@@ -150,5 +156,11 @@ func TestLeaseStopWalk(t *testing.T) {
 		require.NoError(t, get(t, w).err)
 		require.Equal(t, leaseWalkMessages, sent)
 		require.Len(t, l.seen, 2*leaseWalkMessages)
-	})
+	}
+}
+
+func TestLeaseStopWalk(t *testing.T) {
+	o := leaseWalkOptions()
+	o.Stop = true
+	testproc.CrashWalk(t, o, leaseStops(false), leaseStops(true))
 }

@@ -389,8 +389,8 @@ func TestLeaseLimit(t *testing.T) {
 // A hostile peer writes garbage wherever processes write: every call ends, with a
 // documented error or a message.
 func TestLeaseHostile(t *testing.T) {
-	for round := range 12 {
-		o := &Options{Capacity: minCapacity, Producers: 2, Consumers: 3, Leases: true, Redeliver: round%2 == 1, Strategy: strategies[round%3]}
+	for round := range 24 {
+		o := &Options{Capacity: minCapacity, Grow: round%4 > 1, Producers: 2, Consumers: 3, Leases: true, Redeliver: round%2 == 1, Strategy: strategies[round%3]}
 		q := queue(t, o)
 		d, err := OpenQueueFile(dup(t, q.File()))
 		require.NoError(t, err)
@@ -402,6 +402,9 @@ func TestLeaseHostile(t *testing.T) {
 		for i := range s.lanes {
 			for off := range 40 {
 				words = append(words, s.geo.at(i)+8*off)
+				if g := s.geo; g.fates > 0 {
+					words = append(words, g.at(i)+g.words+off%8*8, g.at(i)+g.slots+off*placeSize, g.at(i)+g.slots+(1+off%4)*g.chunk-8*g.fates+off*8)
+				}
 			}
 		}
 		peer.Go(func() {

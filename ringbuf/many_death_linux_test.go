@@ -458,7 +458,7 @@ func TestManyUnannounced(t *testing.T) {
 	done := async(func() ([]byte, error) { return d.Recv(bounded(t), nil) })
 	until(t, func() bool { return d.lane.seat.asleep.Load() != 0 })
 	h := c.lane.held
-	require.True(t, r.many.giveUp(h.l, h.e, h.state), "as bury does, which then says so")
+	require.True(t, r.many.giveUp(h.spot, h.was, nobody), "as bury does, which then says so")
 	require.NoError(t, get(t, done).err)
 	require.True(t, d.Redelivered())
 }

@@ -84,9 +84,8 @@ type Options struct {
 	// Capacity of a Ring in bytes, default 1 MiB. It is rounded up to a power
 	// of two of at least 64 KiB. A message takes its length rounded up to 8,
 	// plus 8; one that does not fit, 16. Channels take their capacity from NewChan.
-	// Where there are many producers, each has so much of its own, and where
-	// messages are held in extents, as much again for those; a Ring's is at most 2 GiB
-	// then.
+	// Where there are many producers, each has so much of its own, and, without Grow, as
+	// much again for messages that are held in place; a Ring's is at most 2 GiB then.
 	Capacity int
 	// MaxMessage is the largest message in bytes; the default is the capacity
 	// less 8, the most is 2 TiB. Messages that do not fit the ring (where there
@@ -122,18 +121,22 @@ type Options struct {
 	// time, when messages are sent, and given back when they were received, but for
 	// half a megabyte of each producer: so producers may run far ahead of consumers.
 	// When the system has no more, Send returns ErrNoSpace; see MaxMessage. Messages
-	// of up to 32 KiB lie in records then, larger ones, at most 4096 at a time, in
-	// memory of their own; MaxMessage is by default a quarter of the capacity, so a
-	// ring for 64 producers takes 128 GiB of address space. What a producer that died
-	// had prepared for its next messages stays until another takes its place. Grow does
-	// not go together with Redeliver or Leases (ErrOption).
+	// of up to 32 KiB lie in records then, larger ones, at most 4096 at a time (with
+	// Leases 65536), in memory of their own; MaxMessage is by default a quarter of the
+	// capacity, so a ring for 64 producers takes 128 GiB of address space. What a producer
+	// that died had prepared for its next messages stays until another takes its place.
+	// With Redeliver or Leases a message takes its length plus 8, rounded up to 32, and a
+	// quarter of that again, and the memory of 256 KiB is given back when everything there
+	// is done, not only received.
 	Grow bool
 	// Leases, for rings with many ends, lets a Queue hand messages out that stay held
 	// until they are said to be done (Queue.Lease), and wait until all are
 	// (Queue.WaitFinished). What a process held when it died counts as done, or, with
-	// Redeliver, is received again. Of the messages of one producer at most 65536 may be
-	// unfinished, sent and not done, or fewer: Capacity bytes of them, where each takes its
-	// length rounded up to 64. Then Send waits.
+	// Redeliver, is received again. Send waits where there is no room for what is
+	// unfinished, sent and not done: with Grow that is 26 million small messages of one
+	// producer, where what is held longest keeps no more than 256 KiB from being used;
+	// without it 65536 messages, or fewer: Capacity bytes of them, where each takes its
+	// length rounded up to 64.
 	Leases      bool
 	Strategy    Strategy
 	OnPeerDeath PeerDeath

@@ -110,7 +110,7 @@ func (w *laneWatch) due() bool {
 	if r.detour.Load()&defunct != 0 {
 		return true
 	}
-	r.s.tidy()
+	r.s.tidy(nobody)
 	used := r.s.usedLanes()
 	for i := range used {
 		if used[i].head.Load() != r.s.end(&used[i]) {

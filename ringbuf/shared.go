@@ -27,6 +27,9 @@ import (
 //	lane_count.go     how many messages there are
 //	lane_bound.go     how many there may be
 //	lane_held.go      what consumers hold, and what becomes of it when they die
+//	lane_chunk.go     memory for records, taken and given back (Options.Grow)
+//	lane_fate.go      messages that are held where they lie, in such lanes
+//	lane_out.go       finding all that is held
 //	lease.go          holding any number of messages
 //	join.go           waiting until nothing is unfinished
 //

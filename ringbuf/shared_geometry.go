@@ -10,7 +10,8 @@ type geometry struct {
 	lane         int // bytes of a lane's memory
 	table        int // entries of its table of extents
 	chunk        int // bytes of a chunk of a sparse lane, 0 if lanes are not sparse
-	words        int // where in the lane's memory the words of its chunks are
+	fates        int // how many fates each chunk has, 0 if messages have none there
+	words        int // where in the lane's memory the words of its chunks are, and floors
 	slots        int // where in the lane's memory its records or slots are
 	capacity     int // bytes of records; slots
 	hold         int // where its extents are
@@ -42,8 +43,8 @@ func (o *Options) ends() error {
 			*x.n = defaultEnds
 		}
 	}
-	if o.Grow && (o.Mode == SPSC || o.Redeliver || o.Leases) {
-		return fmt.Errorf("%w: Grow in mode %v, with redelivery %v, leases %v", ErrOption, o.Mode, o.Redeliver, o.Leases)
+	if o.Grow && o.Mode == SPSC {
+		return fmt.Errorf("%w: Grow in mode %v", ErrOption, o.Mode)
 	}
 	if o.Redeliver && o.Mode == SPSC {
 		return fmt.Errorf("%w: Redeliver in mode %v, where it is always so", ErrOption, o.Mode)
@@ -77,7 +78,12 @@ func geometryOf(o Options, slot int) (g geometry, err error) {
 		g.held = o.Capacity
 		if o.Grow {
 			g.chunk, g.held = chunkSize, 0
-			g.slots = roundUp(g.words+o.Capacity/g.chunk*8, zoneUnit)
+			words := o.Capacity / g.chunk * 8
+			if o.Redeliver || o.Leases {
+				g.fates = fatesIn(g.chunk)
+				words *= 2
+			}
+			g.slots = roundUp(g.words+words, zoneUnit)
 		}
 		g.hold = g.slots + o.Capacity
 		if o.MaxMessage > g.held/4 {

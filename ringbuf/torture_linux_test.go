@@ -116,6 +116,7 @@ func newTortureEpoch(t *testing.T, rnd *rand.Rand, change func(o *Options)) *tor
 		o := e.options()
 		change(&o)
 		o.Capacity, o.MaxMessage, o.Redeliver = minCapacity, tortureLargest, q == tortureAgain
+		o.Grow = o.Redeliver && rnd.IntN(2) == 0
 		if q == torturePair {
 			o = Options{Capacity: o.Capacity, MaxMessage: o.MaxMessage, Strategy: o.Strategy, OnPeerDeath: o.OnPeerDeath}
 		}
@@ -167,7 +168,7 @@ func (e *tortureRack) arm(with []testproc.Option, n int, stop bool) []testproc.O
 func torturePoints(t *testing.T) (points []string) {
 	for _, p := range testproc.Points(t) {
 		switch prefix, _, _ := strings.Cut(p, "."); prefix {
-		case "lane", "seat", "extent", "shared", "large", "ring", "chan":
+		case "lane", "seat", "extent", "shared", "large", "ring", "chan", "chunk", "fate":
 			points = append(points, p)
 		}
 	}
@@ -322,7 +323,7 @@ func tortureFill(t *testing.T, r *Ring, c *Consumer) {
 				least = 2
 			case size > 56: // not to the last, where what is free is in two pieces
 				least = 3
-			case r.opts.Redeliver: // as many as there are extents
+			case r.opts.Redeliver && !r.opts.Grow: // as many as there are extents
 				least = r.many.geo.table
 			}
 			require.GreaterOrEqual(t, n, least, "messages of %d bytes of producer %d", size, i)
@@ -364,6 +365,9 @@ func tortureMemory(t *testing.T, r *Ring) {
 	most := int64(headSize + r.Cap())
 	if s := r.many; s != nil {
 		most = int64(s.geo.head + s.geo.lanes*(s.geo.hold+s.geo.held))
+		if s.sparse() { // two chunks, and one for the next message
+			most = drained(s, s.geo.lanes) + int64(s.geo.lanes*s.geo.chunk)
+		}
 	}
 	var st unix.Stat_t
 	require.NoError(t, unix.Fstat(int(r.File().Fd()), &st))

@@ -1,6 +1,7 @@
 """
 Python's multiprocessing between two processes:
   queue-rate   a Queue of 4096 places, filled by the other process with small objects
+  join-rate    a JoinableQueue of 4096 places, filled by the other process with numbers, each of which is finished
   queue-trip   there and back through two Queues
   pipe-trip    there and back through a Pipe, as objects
   pipe-bytes   the same with 64 bytes, by send_bytes and recv_bytes
@@ -30,6 +31,14 @@ def fill(q):
         q.put(task(number))
 
 
+def fill_numbers(q):
+    bind(cpu_b)
+    number = 0
+    while True:
+        number += 1
+        q.put(number)
+
+
 def answer(get, put):
     bind(cpu_b)
     while True:
@@ -56,6 +65,19 @@ def rate(get):
         for _ in repeat(None, n):
             number += 1
             check(get().number, number)
+
+    measure(run)
+
+
+def finishes(get, done):
+    number = 0
+
+    def run(n):
+        nonlocal number
+        for _ in repeat(None, n):
+            number += 1
+            check(get(), number)
+            done()
 
     measure(run)
 
@@ -97,6 +119,10 @@ def main():
         q = context.Queue(4096)
         p = start(fill, q)
         rate(q.get)
+    elif mode == "join-rate":
+        q = context.JoinableQueue(4096)
+        p = start(fill_numbers, q)
+        finishes(q.get, q.task_done)
     elif mode == "queue-trip":
         forth, back = context.Queue(), context.Queue()
         p = start(answer, forth.get, back.put)
