@@ -217,21 +217,11 @@ func (q *queueObject) flow() {
 // hand gives the first item to a getter, if that still waits.
 func (q *queueObject) hand(w *queueWaiter) {
 	i := q.items[0]
-	if q.server.graph.take(&w.sess.owner, i.value.refs) != nil {
-		w.fail(ErrGone) // what the queue holds lives, so this cannot be
-		return
-	}
-	var out writer
-	q.server.given(&out, i.value)
+	number := uint64(0)
 	if q.joinable {
-		out.number(i.number)
-	} else {
-		out.number(0)
+		number = i.number
 	}
-	if !w.send(out) {
-		for _, id := range i.value.refs {
-			q.dead = append(q.dead, q.server.graph.drop(&w.sess.owner, id, 1)...)
-		}
+	if !q.server.deliver(w.parked, i.value, number) {
 		return
 	}
 	q.items[0] = item{}
