@@ -36,7 +36,8 @@ type plainJoinable struct {
 func (q plainJoinable) TaskDone(context.Context) error { return q.q.TaskDone() }
 func (q plainJoinable) Join(ctx context.Context) error { return q.q.Join(ctx) }
 
-// What is common to these queues and those of managers; see package conformance.
+// What is common to these queues and those of managers; see package conformance. Q01,
+// Q02, Q04, Q05, Q06, Q08, Q09, Q14.
 func TestConformance(t *testing.T) {
 	table := conformance.Queues{
 		New: func(t *testing.T, maxItems int) conformance.Queue {

@@ -120,7 +120,8 @@ func (b plainBarrier) SetTimeout(_ context.Context, d time.Duration) error {
 	return nil
 }
 
-// What is common to these locks and those of managers; see package conformance.
+// What is common to these locks and those of managers; see package conformance. S01, S02, S07,
+// S08, S09, S10, S11, S12, S13, S14, S15, S16; V01 to V12 and V14 to V26.
 func TestConformance(t *testing.T) {
 	t.Run("Lock", conformance.Locks{
 		New:     func(t *testing.T) conformance.Lock { return plainLock{mapped[Mutex](t)} },

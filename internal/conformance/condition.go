@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 )
 
@@ -27,8 +28,8 @@ type scene struct {
 	t    *testing.T
 	ctx  context.Context
 	c    Condition
-	h    Holder // the test's
-	here int    // who wait, guarded by the lock
+	h    Holder       // the test's
+	here atomic.Int32 // who wait; changed with the lock held, which the race detector may not see
 	gone chan error
 }
 
@@ -50,9 +51,9 @@ func (s *scene) begin(ctx context.Context, n int) {
 			h := s.c.Holder()
 			err := h.Acquire(s.ctx)
 			if err == nil {
-				s.here++
+				s.here.Add(1)
 				err = s.c.Wait(ctx, h)
-				s.here--
+				s.here.Add(-1)
 				if left := h.Release(s.ctx); left != nil {
 					err = left
 				}
@@ -68,7 +69,7 @@ func (s *scene) until(n int) {
 	eventually(s.ctx, s.t, func() bool {
 		ok(s.t, s.h.Acquire(s.ctx))
 		defer func() { ok(s.t, s.h.Release(s.ctx)) }()
-		return s.here == n
+		return int(s.here.Load()) == n
 	})
 }
 
@@ -147,24 +148,24 @@ func (s Conditions) Run(t *testing.T) {
 	})
 	t.Run("V06", func(t *testing.T) {
 		c := s.scene(t)
-		n := 0
+		var n atomic.Int32
 		done := together(1, func(int) error {
 			h := c.c.Holder()
 			if err := h.Acquire(c.ctx); err != nil {
 				return err
 			}
 			defer h.Release(c.ctx)
-			return c.c.WaitFor(c.ctx, h, func() bool { return n == 4 })
+			return c.c.WaitFor(c.ctx, h, func() bool { return n.Load() == 4 })
 		})
 		for range 4 {
 			none(t, done)
-			c.held(func(ctx context.Context) error { n++; return c.c.Notify(ctx, 1) })
+			c.held(func(ctx context.Context) error { n.Add(1); return c.c.Notify(ctx, 1) })
 		}
 		ok(t, <-done)
 	})
 	t.Run("V07", func(t *testing.T) {
 		c := s.scene(t)
-		asked := 0
+		var asked atomic.Int32
 		over, cancel := context.WithCancel(c.ctx)
 		done := together(1, func(int) error {
 			h := c.c.Holder()
@@ -172,11 +173,11 @@ func (s Conditions) Run(t *testing.T) {
 				return err
 			}
 			defer h.Release(c.ctx)
-			return c.c.WaitFor(over, h, func() bool { asked++; return false })
+			return c.c.WaitFor(over, h, func() bool { asked.Add(1); return false })
 		})
 		for i := range 4 {
 			eventually(c.ctx, t, func() (here bool) {
-				c.held(func(context.Context) error { here = asked == i+1; return nil })
+				c.held(func(context.Context) error { here = int(asked.Load()) == i+1; return nil })
 				return here
 			})
 			none(t, done)

@@ -37,7 +37,9 @@ func made[P interface{ Close() error }](t *testing.T) func(p P, err error) P {
 }
 
 // What is common to proxies, the locks of package semaphore and the queues of package
-// proc; see package conformance.
+// proc; see package conformance. S01, S02, S07, S08, S09, S10, S11, S12, S13, S14, S15, S16;
+// V01, V02, V03, V04, V05, V06, V07, V08, V09, V10, V11, V12, V14, V15, V16, V17, V18, V19,
+// V20, V21, V22, V23, V24, V25, V26; Q01, Q02, Q04, Q05, Q06, Q08, Q09, Q14. G17, G19.
 func TestConformance(t *testing.T) {
 	both(t, func(t *testing.T, m *manager.Manager) {
 		ctx := t.Context()

@@ -55,13 +55,6 @@ type item struct {
 	value  value
 }
 
-// task is an item that a session has got and not finished.
-type task struct {
-	item
-	sess     *session
-	numbered bool // it is finished by its number
-}
-
 type queueWaiter struct {
 	*parked
 	sess     *session
@@ -217,33 +210,18 @@ func (q *queueObject) flow() {
 // hand gives the first item to a getter, if that still waits.
 func (q *queueObject) hand(w *queueWaiter) {
 	i := q.items[0]
-	if q.server.graph.take(&w.sess.owner, i.value.refs) != nil {
-		w.fail(ErrGone) // what the queue holds lives, so this cannot be
-		return
-	}
-	var out writer
-	q.server.given(&out, i.value)
+	number := uint64(0)
 	if q.joinable {
-		out.number(i.number)
-	} else {
-		out.number(0)
+		number = i.number
 	}
-	if !w.send(out) {
-		for _, id := range i.value.refs {
-			q.dead = append(q.dead, q.server.graph.drop(&w.sess.owner, id, 1)...)
-		}
+	if !q.server.deliver(w.parked, i.value, number) {
+		w.fail(ErrGone) // where it has not heard: the queue is dying, and what the item leads to has
 		return
 	}
 	q.items[0] = item{}
 	q.items = q.items[1:]
 	if q.joinable {
-		w.sess.involve(q)
-		t := &task{i, w.sess, w.numbered}
-		if !q.again {
-			q.discard(i.value)
-			t.value = value{}
-		}
-		q.tasks = append(q.tasks, t)
+		q.begin(i, w)
 		return
 	}
 	q.discard(i.value)
@@ -254,33 +232,6 @@ func (q *queueObject) discard(v value) {
 	for _, id := range v.refs {
 		q.dead = append(q.dead, q.server.graph.drop(&q.node.owner, id, 1)...)
 	}
-}
-
-// finish serves what a JoinableQueue has besides.
-func (q *queueObject) finish(x *request) error {
-	number := uint64(0)
-	if x.op == queueDone {
-		number = x.number()
-	}
-	if err := x.args(); err != nil {
-		return err
-	}
-	if x.op == queueJoin {
-		q.stand(x, &q.joiners, &queueWaiter{})
-		return nil
-	}
-	i := slices.IndexFunc(q.tasks, func(t *task) bool {
-		return t.sess == x.sess && (number == 0 && !t.numbered || number == t.number)
-	})
-	if i < 0 {
-		return ErrTaskDone
-	}
-	t := q.tasks[i]
-	q.tasks = slices.Delete(q.tasks, i, i+1)
-	t.sess.release(q)
-	q.discard(t.value)
-	q.flow()
-	return nil
 }
 
 // drop ends a wait early.
@@ -300,19 +251,7 @@ func (q *queueObject) left(s *session) {
 			q.drop(w, ErrManagerGone)
 		}
 	}
-	q.tasks = slices.DeleteFunc(q.tasks, func(t *task) bool {
-		if t.sess != s {
-			return false
-		}
-		t.sess.release(q)
-		if q.again {
-			q.items = append(q.items, t.item)
-		} else {
-			q.discard(t.value)
-		}
-		return true
-	})
-	slices.SortFunc(q.items, func(a, b item) int { return int(int64(a.number - b.number)) })
+	q.takeBack(s)
 	q.flow()
 }
 

@@ -97,14 +97,16 @@ func (v *server) given(w *writer, val value) {
 	}
 }
 
-// deliver ends a parked request with a value of the object. It says whether the client
-// gets it: if not, the object has it still, else the caller discards it.
-func (v *server) deliver(p *parked, val value) (wanted bool) {
+// deliver ends a parked request with a value of the object, and a number that the client
+// needs besides. It says whether the client gets it: if not, the object has it still, else
+// the caller discards it.
+func (v *server) deliver(p *parked, val value, number uint64) (wanted bool) {
 	if v.graph.take(&p.sess.owner, val.refs) != nil {
 		return false
 	}
 	var w writer
 	v.given(&w, val)
+	w.number(number)
 	if wanted = p.send(w); !wanted {
 		for _, id := range val.refs {
 			v.graph.drop(&p.sess.owner, id, 1) // the object holds it

@@ -233,7 +233,7 @@ func TestSyncOptions(t *testing.T) {
 		ctx := bounded(t)
 		_, err := manager.NewSemaphore(ctx, m, -1)
 		require.ErrorIs(t, err, manager.ErrOption)
-		_, err = manager.NewBoundedSemaphore(ctx, m, 1<<31)
+		_, err = manager.NewBoundedSemaphore(ctx, m, -2)
 		require.ErrorIs(t, err, manager.ErrOption)
 		_, err = manager.NewBarrier(ctx, m, 0)
 		require.ErrorIs(t, err, manager.ErrOption)
