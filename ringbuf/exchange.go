@@ -52,6 +52,16 @@ func OpenExchangeFile(f *os.File) (*Exchange, error) {
 	return &Exchange{file: file}, nil
 }
 
+// MaxMessage returns the size of the largest request and reply in bytes, 0 after Close.
+func (e *Exchange) MaxMessage() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.file == nil {
+		return 0
+	}
+	return int(e.file.max)
+}
+
 // use returns the object, which is another's as well until it is closed.
 func (e *Exchange) use() (*callFile, error) {
 	e.mu.Lock()

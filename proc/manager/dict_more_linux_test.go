@@ -194,23 +194,54 @@ func TestDictErrors(t *testing.T) {
 	_, _, err = byInt.PopItem(ctx)
 	require.ErrorIs(t, err, manager.ErrValue)
 
-	// A reply that is too large brings nothing, and takes nothing.
-	many := newDict[int, []*manager.Namespace](t, m)
-	var all []*manager.Namespace
-	for range 5000 {
+	for _, c := range []interface{ Close() error }{d, &ints, &byInt} {
+		require.NoError(t, c.Close())
+	}
+	nothingLeft(t, m)
+}
+
+// A value that went into a request but does not go into a reply, which says of what kinds
+// the objects are: nobody gets it, and nothing is lost or left.
+func TestReplyTooLarge(t *testing.T) {
+	m := started(t, &manager.Options{MaxMessage: 1 << 16})
+	ctx := bounded(t)
+	type large struct {
+		Data []byte
+		In   [8]*manager.Namespace
+	}
+	var v large
+	for i := range v.In {
 		n, err := manager.NewNamespace(ctx, m)
 		require.NoError(t, err)
-		all = append(all, n)
+		v.In[i] = n
 	}
-	require.NoError(t, many.Set(ctx, 1, all))
-	_, err = many.Get(ctx, 1)
-	require.ErrorIs(t, err, ringbuf.ErrTooLarge)
-	for _, c := range all {
-		require.NoError(t, c.Close())
+	d, l := newDict[int, large](t, m), newList[large](t, m)
+	v.Data = make([]byte, 1<<16)
+	for errors.Is(d.Set(ctx, 1, v), ringbuf.ErrTooLarge) || errors.Is(l.Append(ctx, v), ringbuf.ErrTooLarge) {
+		v.Data = v.Data[1:]
 	}
-	for _, c := range []interface{ Close() error }{d, &ints, &byInt, many} {
-		require.NoError(t, c.Close())
+	for _, ask := range []func() error{
+		func() error { _, err := d.Get(ctx, 1); return err },
+		func() error { _, err := d.Pop(ctx, 1); return err },
+		func() error { _, _, err := d.PopItem(ctx); return err },
+		func() error { _, err := d.Items(ctx); return err },
+		func() error { _, err := l.Get(ctx, 0); return err },
+		func() error { _, err := l.PopLast(ctx); return err },
+		func() error { _, err := l.Copy(ctx); return err },
+	} {
+		require.ErrorIs(t, ask(), ringbuf.ErrTooLarge)
 	}
+	n, err := d.Len(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = l.Len(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	for _, in := range v.In {
+		require.NoError(t, in.Close())
+	}
+	require.NoError(t, d.Close())
+	require.NoError(t, l.Close())
 	nothingLeft(t, m)
 }
 

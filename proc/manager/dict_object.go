@@ -76,7 +76,9 @@ func (d *dictObject) serve(x *request) error {
 		for n := len(d.items) - 1; n >= 0; n-- {
 			if i := d.items[n]; i.there {
 				x.out.text(i.key)
-				x.give(i.value)
+				if err := x.giveAway(i.value); err != nil {
+					return err
+				}
 				d.remove(x, n)
 				return nil
 			}
@@ -98,12 +100,16 @@ func (d *dictObject) lookUp(x *request, k []byte) error {
 	if !there {
 		return ErrKey
 	}
-	if x.op != dictDelete {
+	switch x.op {
+	case dictGet:
 		x.give(d.items[n].value)
+		return nil
+	case dictPop:
+		if err := x.giveAway(d.items[n].value); err != nil {
+			return err
+		}
 	}
-	if x.op != dictGet {
-		d.remove(x, n)
-	}
+	d.remove(x, n)
 	return nil
 }
 

@@ -131,12 +131,16 @@ func (l *listObject) element(x *request) error {
 	if err != nil {
 		return err
 	}
-	if x.op != listDelete {
+	switch x.op {
+	case listGet:
 		x.give(l.items[i])
+		return nil
+	case listPop:
+		if err := x.giveAway(l.items[i]); err != nil {
+			return err
+		}
 	}
-	if x.op != listGet {
-		l.remove(x, i)
-	}
+	l.remove(x, i)
 	return nil
 }
 

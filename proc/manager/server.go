@@ -19,6 +19,7 @@ type server struct {
 	graph    *graph
 	exchange *ringbuf.Exchange
 	log      *slog.Logger
+	most     int // bytes of a reply through the exchange
 
 	mu      sync.Mutex
 	clients map[ringbuf.ClientID]*session // several of a session, perhaps
@@ -46,6 +47,9 @@ func newServer(id identity, e *ringbuf.Exchange, maxObjects int, log *slog.Logge
 	v := &server{
 		id: id, graph: newGraph(maxObjects), exchange: e, log: log,
 		clients: make(map[ringbuf.ClientID]*session), asked: make(chan struct{}),
+	}
+	if e != nil {
+		v.most = e.MaxMessage()
 	}
 	v.graph.roots[&v.pins] = struct{}{}
 	v.values.nodes = make(map[any]*node)

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/shmkit/shmkit/ringbuf"
 )
@@ -29,6 +30,19 @@ func (x *request) keepAll(vs []value) error {
 	}
 	for i := range vs {
 		vs[i].data = bytes.Clone(vs[i].data)
+	}
+	return nil
+}
+
+// giveAway is give for a value that the object loses with it: not where the reply has no
+// room for it. A reply says more about objects than the request did that brought them.
+func (x *request) giveAway(v value) error {
+	x.server.given(&x.out, v)
+	if _, through := x.from.(*ringCall); through && len(x.out.b) > x.server.most {
+		return fmt.Errorf("%w: the reply", ringbuf.ErrTooLarge)
+	}
+	if len(v.refs) > 0 {
+		x.lend(v.refs)
 	}
 	return nil
 }
