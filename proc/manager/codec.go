@@ -37,7 +37,7 @@ func put[V any](t *trip, v V) (settle func(), err error) {
 	}
 	for _, h := range hs {
 		id, object, ok := parseMeta(h.Meta)
-		if !strings.HasPrefix(h.Kind, handleKind) || !ok || id != t.c.id {
+		if !strings.HasPrefix(h.Kind, handleKind) || !ok || id != t.c.id || object == 0 {
 			settle()
 			return nil, fmt.Errorf("%w: a %s cannot be put into this manager", ErrArgument, h.Kind)
 		}
@@ -51,15 +51,22 @@ func nothing() {}
 
 // get decodes a value that a reply has brought (reader.given).
 func get[V any](t *trip, val given) (v V, err error) {
-	if !handle.Carries(reflect.TypeFor[V]()) {
+	if !handle.Carries(reflect.TypeFor[V]()) && len(val.refs) == 0 {
 		err = codec.Unmarshal(val.data, &v)
-	} else {
+	} else { // what it leads to is counted, also if V is no type for it
 		err = decodeHere(t.c, val, &v)
 	}
 	if err != nil {
 		return *new(V), fmt.Errorf("%w: %w", ErrValue, err)
 	}
 	return v, nil
+}
+
+// refuse lets go what a value leads to that a reply has brought and that is not decoded.
+func refuse(t *trip, val given) {
+	for _, id := range val.refs {
+		t.c.gain(id).drop()
+	}
 }
 
 // decodeHere decodes a value that may lead to objects, which the reply has counted.

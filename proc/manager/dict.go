@@ -284,9 +284,11 @@ func (d *Dict[K, V]) PopItem(ctx context.Context) (k K, v V, err error) {
 	if err != nil {
 		return k, v, err
 	}
-	k, err = getKey[K](r.bytes())
-	if err == nil {
-		v, err = get[V](t, r.given())
+	data, val := r.bytes(), r.given()
+	if k, err = getKey[K](data); err != nil {
+		refuse(t, val)
+	} else {
+		v, err = get[V](t, val)
 	}
 	runtime.KeepAlive(d)
 	return k, v, err

@@ -187,7 +187,7 @@ func (d *dictObject) setAll(x *request) error {
 	}
 	for _, p := range pairs {
 		for _, id := range p.v.refs {
-			if x.server.graph.find(id) == nil {
+			if n, _ := x.server.graph.find(id); n == nil {
 				return fmt.Errorf("%w: object %d", ErrGone, id)
 			}
 		}
