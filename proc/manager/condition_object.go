@@ -38,8 +38,9 @@ func newCondObject(x *request, n *node) (object, error) {
 		if err := x.server.graph.take(&n.owner, []uint64{c.over}); err != nil {
 			return nil, err
 		}
+		_, over := x.server.graph.find(c.over)
 		ok := false
-		if c.lock, ok = x.server.graph.find(c.over).object.(*lockObject); !ok {
+		if c.lock, ok = over.(*lockObject); !ok {
 			return nil, fmt.Errorf("%w: a condition needs a lock", ErrKind)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,9 +29,12 @@ type conn struct {
 	users int             // refs, managers and those who are about to be; 0: it is closed
 	refs  map[uint64]*ref // objects that this process has, by id
 
-	pending  atomic.Bool // releases are to be sent
-	sending  sync.Mutex  // held while they are
-	released []release   // guarded by mu
+	pending atomic.Bool // releases are to be sent, or are being sent
+
+	// Guarded by mu.
+	released   []release     // to be sent
+	flushing   chan struct{} // closed when those that are being sent are sent; nil: none are
+	made, told uint64        // how many releases there were, and how many were sent
 }
 
 // link carries requests. reply is appended to buf.
@@ -173,7 +177,9 @@ func (t *trip) end() {
 // call sends the request and returns what the reply says.
 func (t *trip) call(ctx context.Context, waits bool) (reader, error) {
 	if t.c.pending.Load() {
-		t.c.flush()
+		if err := t.c.flush(ctx); err != nil {
+			return reader{}, err
+		}
 	}
 	t.c.sync.ReleaseMerge()
 	b, err := t.c.link.call(ctx, t.reply[:0], t.b, waits)
@@ -188,39 +194,63 @@ func (t *trip) call(ctx context.Context, waits bool) (reader, error) {
 // linkError says what a failed exchange means.
 func linkError(err error) error {
 	switch {
-	case errors.Is(err, ringbuf.ErrPeerDied), errors.Is(err, ringbuf.ErrNoServer), errors.Is(err, ringbuf.ErrClosed):
+	case errors.Is(err, ringbuf.ErrPeerDied), errors.Is(err, ringbuf.ErrNoServer):
 		return fmt.Errorf("%w: %w", ErrManagerGone, err)
+	case errors.Is(err, ringbuf.ErrClosed): // this process has closed the last that it had
+		return ErrClosed
 	}
 	return err
 }
 
 // flush tells the manager what this process has released. Whoever calls the manager then
-// waits until it knows, so that a process finds released what it has released.
-func (c *conn) flush() {
-	c.sending.Lock()
-	defer c.sending.Unlock()
+// waits until it knows, so that a process finds released what it has released. One
+// goroutine tells, for all, so that a context ends the waiting only: the releases of a call
+// that was given up would be made or not.
+func (c *conn) flush(ctx context.Context) error {
 	c.mu.Lock()
-	all := c.released
-	c.released = nil
-	c.mu.Unlock()
-	if len(all) > 0 {
-		t := trips.Get().(*trip)
-		t.c = c
-		t.b = appendHeader(t.b[:0], c.link.from(), 0, opRelease)
-		t.number(uint64(len(all)))
-		for _, r := range all {
-			t.number(r.id)
-			t.number(r.times)
+	defer c.mu.Unlock()
+	for all := c.made; c.told < all; {
+		if c.flushing == nil {
+			c.flushing = make(chan struct{})
+			go c.send(c.released, c.flushing)
+			c.released = nil
+		}
+		done := c.flushing
+		c.mu.Unlock()
+		select {
+		case <-done:
+			c.mu.Lock()
+		case <-ctx.Done():
+			c.mu.Lock()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// maxReleases is how many objects are released by one request.
+const maxReleases = 1000
+
+// send sends releases.
+func (c *conn) send(all []release, done chan struct{}) {
+	for part := range slices.Chunk(all, maxReleases) {
+		w := writer{appendHeader(nil, c.link.from(), 0, opRelease)}
+		w.number(uint64(len(part)))
+		for _, r := range part {
+			w.number(r.id)
+			w.number(r.times)
 		}
 		// Should it fail, the manager has gone, or the session is broken.
 		crashpoint.Hit("manager.releasing")
-		_, _ = c.link.call(context.Background(), nil, t.b, false)
+		_, _ = c.link.call(context.Background(), nil, w.b, false)
 		crashpoint.Hit("manager.released")
-		t.end()
 	}
 	c.mu.Lock()
-	c.pending.Store(len(c.released) > 0)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	close(done)
+	c.flushing = nil
+	c.told += uint64(len(all))
+	c.pending.Store(c.told < c.made)
 }
 
 // ringLink is a link through an exchange.
@@ -229,9 +259,10 @@ type ringLink struct {
 	exchange *ringbuf.Exchange
 	waiting  atomic.Int32 // calls that may wait for long, of main
 
-	mu     sync.Mutex
-	others []*sideLink
-	closed bool
+	mu      sync.Mutex
+	others  []*sideLink
+	opening chan struct{} // closed when another one has been opened, or not; nil: nobody does
+	closed  bool
 }
 
 // sideLink is a further client, for calls that wait.
@@ -293,17 +324,36 @@ func (l *ringLink) call(ctx context.Context, buf, request []byte, waits bool) ([
 
 // side returns a further client with room.
 func (l *ringLink) side(ctx context.Context) (*sideLink, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, ErrClosed
-	}
-	for _, s := range l.others {
-		if s.waiting < waitersOfSide {
-			s.waiting++
-			return s, nil
+	for {
+		l.mu.Lock()
+		if l.closed {
+			l.mu.Unlock()
+			return nil, ErrClosed
+		}
+		for _, s := range l.others {
+			if s.waiting < waitersOfSide {
+				s.waiting++
+				l.mu.Unlock()
+				return s, nil
+			}
+		}
+		opening := l.opening
+		if opening == nil { // this one opens the next; not under the lock, the manager may be stopped
+			l.opening = make(chan struct{})
+			l.mu.Unlock()
+			return l.opened(l.openSide(ctx))
+		}
+		l.mu.Unlock()
+		select {
+		case <-opening:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
+}
+
+// openSide makes a further client, with one that waits, which belongs to the session.
+func (l *ringLink) openSide(ctx context.Context) (*sideLink, error) {
 	client, err := l.exchange.Client(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -319,7 +369,22 @@ func (l *ringLink) side(ctx context.Context) (*sideLink, error) {
 		client.Close()
 		return nil, err
 	}
-	s := &sideLink{client: client, waiting: 1}
+	return &sideLink{client: client, waiting: 1}, nil
+}
+
+// opened ends the opening of s.
+func (l *ringLink) opened(s *sideLink, err error) (*sideLink, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.opening)
+	l.opening = nil
+	if err != nil {
+		return nil, err
+	}
+	if l.closed {
+		s.client.Close()
+		return nil, ErrClosed
+	}
 	l.others = append(l.others, s)
 	return s, nil
 }

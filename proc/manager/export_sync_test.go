@@ -27,7 +27,8 @@ func (p *probe) died()         {}
 func (p *probe) serve(x *request) error {
 	n := 0
 	if x.op == probeParked {
-		n = parkedAt(p.server.graph.find(x.number()).object)
+		_, o := p.server.graph.find(x.number())
+		n = parkedAt(o)
 	} else {
 		for _, s := range p.server.sessions() {
 			s.parts.Lock()

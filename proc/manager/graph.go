@@ -17,7 +17,8 @@ import (
 
 // owner is who holds objects.
 type owner struct {
-	holds map[uint64]int // by id; guarded by graph.mu
+	holds map[uint64]int // by id; guarded by graph.mu, as all of it
+	over  bool           // it has ended, and holds nothing any more
 }
 
 // node is an object and who wants it.
@@ -42,19 +43,29 @@ func newGraph(limit int) *graph {
 	return &graph{nodes: make(map[uint64]*node), roots: make(map[*owner]struct{}), limit: limit}
 }
 
-// add makes an object live, held once by o.
-func (g *graph) add(o *owner, kind string, make func(n *node) object) (*node, error) {
+// add makes an object live, held once by o, and returns what has died of that: circles that
+// took its place. It is unborn until born.
+func (g *graph) add(o *owner, kind string) (n *node, dead []*node, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.nodes) >= g.limit && g.suspects > 0 {
+		dead = g.walk(nil)
+	}
 	if len(g.nodes) >= g.limit {
-		return nil, fmt.Errorf("%w: %d", ErrTooManyObjects, g.limit)
+		return nil, dead, fmt.Errorf("%w: %d", ErrTooManyObjects, g.limit)
 	}
 	g.last++
-	n := &node{id: g.last, kind: kind}
-	n.object = make(n)
+	n = &node{id: g.last, kind: kind, object: unborn{}}
 	g.nodes[n.id] = n
 	g.hold(o, n, 1)
-	return n, nil
+	return n, dead, nil
+}
+
+// born says what the object of a node is.
+func (g *graph) born(n *node, o object) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n.object = o
 }
 
 func (g *graph) hold(o *owner, n *node, times int) {
@@ -67,25 +78,44 @@ func (g *graph) hold(o *owner, n *node, times int) {
 
 // find returns an object, nil if there is none, or it is being made: nobody has been told
 // its id then, and whoever has guessed it must not see it change.
-func (g *graph) find(id uint64) *node {
+func (g *graph) find(id uint64) (*node, object) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := g.nodes[id]
-	if n != nil {
-		if _, yes := n.object.(unborn); yes {
-			return nil
-		}
+	if n == nil {
+		return nil, nil
 	}
-	return n
+	if _, yes := n.object.(unborn); yes {
+		return nil, nil
+	}
+	return n, n.object
 }
 
-// take has o hold the objects once more, all or none of them.
+// kind returns the kind of an object, "" if there is none.
+func (g *graph) kind(id uint64) string {
+	if n, _ := g.find(id); n != nil {
+		return n.kind
+	}
+	return ""
+}
+
+// lives says whether an object has not died.
+func (g *graph) lives(n *node) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !n.over
+}
+
+// take has o hold the objects once more, all or none of them. What is over holds nothing.
 func (g *graph) take(o *owner, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if o.over {
+		return fmt.Errorf("%w: who was to hold it", ErrGone)
+	}
 	for _, id := range ids {
 		if g.nodes[id] == nil {
 			return fmt.Errorf("%w: object %d", ErrGone, id)
@@ -109,6 +139,7 @@ func (g *graph) dropAll(o *owner) (dead []*node) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.roots, o)
+	o.over = true
 	for id, n := range o.holds {
 		dead = g.letGo(dead, o, id, n)
 	}
@@ -139,6 +170,7 @@ func (g *graph) letGo(dead []*node, o *owner, id uint64, times int) []*node {
 		return dead
 	}
 	delete(g.nodes, id)
+	n.over = true
 	dead = append(dead, n)
 	for child, k := range n.holds {
 		dead = g.letGo(dead, &n.owner, child, k)
@@ -175,6 +207,7 @@ func (g *graph) walk(dead []*node) []*node {
 	for id, n := range g.nodes {
 		if !reached[id] {
 			delete(g.nodes, id)
+			n.over = true
 			dead = append(dead, n)
 		}
 	}

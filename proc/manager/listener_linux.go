@@ -32,8 +32,9 @@ const (
 )
 
 type listener struct {
-	l    *net.UnixListener
-	done chan struct{}
+	l       *net.UnixListener
+	closing chan struct{}
+	done    chan struct{}
 }
 
 // listenAt answers at an address until close.
@@ -55,7 +56,7 @@ func listenAt(address string, key []byte, id identity, exchange *os.File) (*list
 			return nil, err
 		}
 	}
-	n := &listener{l, make(chan struct{})}
+	n := &listener{l, make(chan struct{}), make(chan struct{})}
 	go n.attend(key, id, exchange)
 	return n, nil
 }
@@ -81,7 +82,12 @@ func (n *listener) attend(key []byte, id identity, exchange *os.File) {
 			time.Sleep(10 * time.Millisecond) // the kernel does not say when there are again
 			continue
 		}
-		crowd <- struct{}{}
+		select {
+		case crowd <- struct{}{}:
+		case <-n.closing:
+			c.Close()
+			return
+		}
 		go func() {
 			defer func() { <-crowd }()
 			defer c.Close()
@@ -91,6 +97,7 @@ func (n *listener) attend(key []byte, id identity, exchange *os.File) {
 }
 
 func (n *listener) close() {
+	close(n.closing)
 	n.l.Close()
 	<-n.done
 }
@@ -173,13 +180,15 @@ func fetch(c *net.UnixConn, key []byte, id *identity) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || n != len(id) || len(messages) != 1 {
-		return nil, fmt.Errorf("%w: %d bytes from the manager", ErrProtocol, n)
+	var fds []int
+	if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
+		fds, _ = unix.ParseUnixRights(&messages[0])
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return nil, fmt.Errorf("%w: %d descriptors from the manager", ErrProtocol, len(fds))
+	if n != len(id) || len(fds) != 1 {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return nil, fmt.Errorf("%w: %d bytes and %d descriptors from the manager", ErrProtocol, n, len(fds))
 	}
 	unix.CloseOnExec(fds[0])
 	return os.NewFile(uintptr(fds[0]), "manager"), nil

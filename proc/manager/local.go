@@ -69,7 +69,6 @@ type localCall struct {
 	mu        sync.Mutex
 	withdrawn func()
 	over      bool // answered, or given up
-	givenUp   bool
 }
 
 func (c *localCall) later(withdrawn func()) replier {

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -39,9 +40,9 @@ func (v *server) manage(x *request) error {
 		x.onUnwanted(func() { v.bury(v.graph.drop(&x.sess.owner, id, 1)) })
 		return nil
 	case opRelease:
-		for n := x.count(); n > 0; n-- {
+		for n := x.count(); n > 0 && !x.bad; n-- {
 			id, times := x.number(), x.number()
-			x.dead = append(x.dead, v.graph.drop(&x.sess.owner, id, int(min(times, 1<<31)))...)
+			x.dead = append(x.dead, v.graph.drop(&x.sess.owner, id, int(min(times, math.MaxInt32)))...)
 		}
 		return x.args()
 	case opCount:
@@ -69,29 +70,25 @@ func (v *server) create(x *request) error {
 	if make == nil {
 		return fmt.Errorf("%w: no kind %q", ErrProtocol, name)
 	}
-	var err error
-	n, full := v.graph.add(&x.sess.owner, name, func(n *node) object {
-		x.node = n
-		return unborn{}
-	})
-	if full != nil {
-		return full
+	n, dead, err := v.graph.add(&x.sess.owner, name)
+	x.dead = append(x.dead, dead...)
+	if err != nil {
+		return err
 	}
+	// First: it is undone also if making it fails, or panics.
+	x.onUnwanted(func() { v.bury(v.graph.drop(&x.sess.owner, n.id, 1)) })
 	// Not under the graph's lock: it may take objects that it is made of.
+	x.node = n
 	o, err := make(x, n)
 	if err == nil {
 		err = x.args()
 	}
 	if err != nil {
-		x.dead = append(x.dead, v.graph.drop(&x.sess.owner, n.id, 1)...)
 		return err
 	}
-	v.graph.mu.Lock()
-	n.object = o
-	v.graph.mu.Unlock()
+	v.graph.born(n, o)
 	x.node = nil
 	x.out.number(n.id)
-	x.onUnwanted(func() { v.bury(v.graph.drop(&x.sess.owner, n.id, 1)) })
 	return nil
 }
 

@@ -16,11 +16,10 @@ import (
 // go to other processes, as can the Manager itself. Its methods may be called from any
 // goroutine.
 type Manager struct {
-	mu     sync.Mutex
-	c      *conn // nil: closed
-	lost   error // why it arrived closed
-	owner  *ownership
-	closed bool
+	mu    sync.Mutex
+	c     *conn // nil: closed
+	lost  error // why it arrived closed
+	owner *ownership
 }
 
 // ownership is what only the process has that has started the manager.

@@ -9,8 +9,8 @@ type object interface {
 	// left is told once that a session has ended that was involved (session.involve):
 	// the object takes back what that one held, and drops its parked requests.
 	left(s *session)
-	// died is told once that nobody can reach the object any more: its parked requests
-	// fail.
+	// died is told that nobody can reach the object any more: its parked requests fail. It
+	// is told again if a request that was under way has parked since.
 	died()
 }
 

@@ -50,12 +50,13 @@ func (r *ref) drop() {
 	if last {
 		delete(c.refs, r.id)
 		c.released = append(c.released, release{r.id, r.got})
+		c.made++
 		c.pending.Store(true)
 	}
 	c.mu.Unlock()
 	if last {
 		go func() { // it must not wait for a manager that is stopped
-			c.flush()
+			_ = c.flush(context.Background())
 			c.leave()
 		}()
 	}
@@ -100,6 +101,20 @@ func (p *proxy) use() (*ref, error) {
 		return nil, ErrClosed
 	}
 	return p.ref, nil
+}
+
+// hold is use with one user more of the ref, whatever becomes of the proxy.
+func (p *proxy) hold() (*ref, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ref != nil:
+		p.ref.hold()
+		return p.ref, nil
+	case p.lost != nil:
+		return nil, p.lost
+	}
+	return nil, ErrClosed
 }
 
 // begin begins a request to the object. The proxy must be kept alive until the reply is
@@ -162,16 +177,16 @@ const handleKind = "manager."
 // leave lets a proxy of a kind travel. The object lives at least until the receiver has
 // it.
 func (p *proxy) leave(kind string) ([]byte, error) {
-	r, err := p.use()
+	r, err := p.hold()
 	if err != nil {
 		return nil, fmt.Errorf("send %s: %w", kind, err)
 	}
 	h := handle.Handle{Kind: handleKind + kind, Meta: putMeta(r.c.id, r.id), File: r.c.exchange.File()}
+	drop := sync.OnceFunc(r.drop)
 	if ref, ok := handle.Again(h); ok {
+		drop()
 		return ref, nil
 	}
-	r.hold()
-	drop := sync.OnceFunc(r.drop)
 	ref, err := handle.Put(h, handle.Options{Arrived: drop, Failed: drop})
 	if err != nil {
 		drop()

@@ -32,8 +32,9 @@ type request struct {
 	node   *node // nil: the manager itself
 	op     op
 	from   carrier
-	parked bool
-	dead   []*node // died in it; told when no lock is held
+	parked *parked  // nil: it is answered when serve returns
+	undo   []func() // if the client does not get what it was given
+	dead   []*node  // died in it; told when no lock is held
 }
 
 // args is to be called when all arguments have been read: an error of that is the
@@ -89,11 +90,7 @@ func (v *server) given(w *writer, val value) {
 	w.number(uint64(len(val.refs)))
 	for _, id := range val.refs {
 		w.number(id)
-		kind := ""
-		if n := v.graph.find(id); n != nil {
-			kind = n.kind
-		}
-		w.text(kind)
+		w.text(v.graph.kind(id))
 	}
 }
 
@@ -109,7 +106,10 @@ func (v *server) deliver(p *parked, val value, number uint64) (wanted bool) {
 	w.number(number)
 	if wanted = p.send(w); !wanted {
 		for _, id := range val.refs {
-			v.graph.drop(&p.sess.owner, id, 1) // the object holds it
+			// The object holds it, whose lock is held; but a circle may have been found.
+			if dead := v.graph.drop(&p.sess.owner, id, 1); len(dead) > 0 {
+				go v.bury(dead)
+			}
 		}
 	}
 	return wanted
@@ -129,8 +129,16 @@ func (x *request) lend(ids []uint64) {
 	})
 }
 
-// unwantedChain lets several things be undone.
-func (x *request) onUnwanted(undo func()) { x.from.ifUnwanted(undo) }
+// onUnwanted has undo called if the client does not get the reply: it has given up or gone, or
+// the reply is too large, or is an error. No lock is held then.
+func (x *request) onUnwanted(undo func()) { x.undo = append(x.undo, undo) }
+
+// unwanted undoes what onUnwanted said, the last first.
+func (x *request) unwanted() {
+	for i := len(x.undo) - 1; i >= 0; i-- {
+		x.undo[i]()
+	}
+}
 
 // parked is a request that waits.
 type parked struct {
@@ -144,7 +152,7 @@ type parked struct {
 // until then.
 func (x *request) park(withdrawn func(p *parked)) *parked {
 	p := &parked{sess: x.sess, began: time.Now()}
-	x.parked = true
+	x.parked = p
 	crashpoint.Hit("manager.parking")
 	p.reply = x.from.later(func() { withdrawn(p) })
 	return p

@@ -29,7 +29,7 @@ type server struct {
 	values  userValues
 	ctx     context.Context // ends when the server does
 	cancel  context.CancelFunc
-	idle    func() // told when the last session has ended; may be nil
+	idle    func() // told when a session has ended; may be nil
 }
 
 // identity says which manager it is, among all that there ever were.
@@ -82,22 +82,11 @@ func (v *server) close() {
 }
 
 // ringCall carries a request through the exchange.
-type ringCall struct {
-	call *ringbuf.Call
-	undo []func()
-}
+type ringCall struct{ call *ringbuf.Call }
 
 func (c *ringCall) later(withdrawn func()) replier { return c.call.Later(withdrawn) }
 
-func (c *ringCall) ifUnwanted(undo func()) {
-	if c.undo = append(c.undo, undo); len(c.undo) == 1 {
-		c.call.IfUnwanted(func() {
-			for _, undo := range c.undo {
-				undo()
-			}
-		})
-	}
-}
+func (c *ringCall) ifUnwanted(undo func()) { c.call.IfUnwanted(undo) }
 
 // respond answers a call. It is a ringbuf.Responder.
 func (v *server) respond(c *ringbuf.Call) ([]byte, error) {
@@ -127,10 +116,20 @@ func (v *server) answer(s *session, b []byte, from carrier) []byte {
 	err := v.run(x, binary.LittleEndian.Uint64(b[8:]))
 	v.bury(x.dead)
 	switch {
-	case x.parked:
+	case x.parked != nil && err != nil: // it is in no queue, or will be found answered there
+		x.parked.fail(err)
+		return nil
+	case x.parked != nil:
+		if n := x.node; n != nil && !v.graph.lives(n) { // it died before this parked
+			v.bury([]*node{n})
+		}
 		return nil
 	case err != nil:
+		x.unwanted()
 		return errorReply(nil, err)
+	}
+	if len(x.undo) > 0 {
+		from.ifUnwanted(x.unwanted)
 	}
 	return x.out.b
 }
@@ -152,10 +151,11 @@ func (v *server) run(x *request, id uint64) (err error) {
 		return v.manage(x)
 	}
 	// The session has it, or it can be gone at any time.
-	if x.node = v.graph.find(id); x.node == nil {
+	n, o := v.graph.find(id)
+	if x.node = n; n == nil {
 		return fmt.Errorf("%w: object %d", ErrGone, id)
 	}
-	return x.node.object.serve(x)
+	return o.serve(x)
 }
 
 // greet makes the session of a client that calls for the first time, or finds the one

@@ -67,6 +67,9 @@ func (v *server) end(s *session) {
 // bury tells objects that they have died.
 func (v *server) bury(dead []*node) {
 	for _, n := range dead {
-		n.object.died()
+		v.graph.mu.Lock()
+		o := n.object
+		v.graph.mu.Unlock()
+		o.died()
 	}
 }

@@ -108,11 +108,11 @@ func (x *request) operands() (all [][]string, err error) {
 	total := 0
 	for _, o := range read {
 		if o.id != 0 {
-			n := x.server.graph.find(o.id)
+			n, object := x.server.graph.find(o.id)
 			if n == nil {
 				return nil, fmt.Errorf("%w: object %d", ErrGone, o.id)
 			}
-			other, ok := n.object.(*setObject)
+			other, ok := object.(*setObject)
 			if !ok {
 				return nil, fmt.Errorf("%w: object %d is a %s", ErrKind, o.id, n.kind)
 			}

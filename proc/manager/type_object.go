@@ -101,11 +101,7 @@ func (v *server) borrow(vals []value) ([]given, error) {
 		}
 		out[i].value = val
 		for _, id := range val.refs {
-			kind := ""
-			if n := v.graph.find(id); n != nil {
-				kind = n.kind
-			}
-			out[i].kinds = append(out[i].kinds, kind)
+			out[i].kinds = append(out[i].kinds, v.graph.kind(id))
 		}
 	}
 	return out, nil
@@ -204,11 +200,16 @@ func (v *server) adopt(t *userType, made reflect.Value) (value, error) {
 	defer v.values.mu.Unlock()
 	n := v.values.nodes[pointer]
 	if n == nil || v.graph.take(&mine.owner, []uint64{n.id}) != nil {
+		var dead []*node
 		var err error
-		n, err = v.graph.add(&mine.owner, t.name, func(*node) object { return &userObject{t, made, v} })
+		n, dead, err = v.graph.add(&mine.owner, t.name)
+		if len(dead) > 0 {
+			go v.bury(dead) // which may want this lock
+		}
 		if err != nil {
 			return value{}, err
 		}
+		v.graph.born(n, &userObject{t, made, v})
 		v.values.nodes[pointer] = n
 	}
 	return value{data: firstHandle, refs: []uint64{n.id}}, nil
@@ -297,11 +298,13 @@ func (v *server) result(c *conn, out reflect.Value) (value, error) {
 		return v.adopt(t, out)
 	}
 	if pull := newPull(out); pull != nil {
-		n, err := v.graph.add(&v.mine().owner, iteratorKind, func(*node) object { return &iteratorObject{server: v, pull: pull} })
+		n, dead, err := v.graph.add(&v.mine().owner, iteratorKind)
+		v.bury(dead)
 		if err != nil {
 			pull.stop()
 			return value{}, err
 		}
+		v.graph.born(n, &iteratorObject{server: v, pull: pull})
 		return value{data: firstHandle, refs: []uint64{n.id}}, nil
 	}
 	return v.encode(c, out.Interface())
