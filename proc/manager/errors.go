@@ -7,7 +7,6 @@ import (
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/wireerr"
 	"github.com/shmkit/shmkit/proc"
-	"github.com/shmkit/shmkit/ringbuf"
 )
 
 func known(name, text string) error {
@@ -104,6 +103,3 @@ var (
 	// ErrTooLong says that a container would have more elements than it may.
 	ErrTooLong = known("ErrTooLong", "too many elements")
 )
-
-// The server says it too.
-var _ = wireerr.Register("ringbuf.ErrTooLarge", ringbuf.ErrTooLarge)

@@ -80,11 +80,6 @@ func newInside(a charge, log *slog.Logger) (_ *inside, err error) {
 			return nil, fmt.Errorf("initialise: %w", err)
 		}
 	}
-	if a.Address != "" {
-		if n.listen, err = listenAt(a.Address, a.Key, a.ID, a.Exchange.File()); err != nil {
-			return nil, err
-		}
-	}
 	go func() {
 		defer close(n.done)
 		err := n.server.serve(ctx, a.Workers)
@@ -92,7 +87,35 @@ func newInside(a charge, log *slog.Logger) (_ *inside, err error) {
 			n.err = err
 		}
 	}()
+	if a.Address != "" {
+		if err = n.open(ctx, a); err != nil {
+			cancel()
+			<-n.done
+			return nil, err
+		}
+	}
 	return n, nil
+}
+
+// open lets strangers come, once the server answers: who came to an exchange that nobody
+// has ever served would wait for somebody for ever.
+func (n *inside) open(ctx context.Context, a charge) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-n.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	l, _, err := newRingLink(ctx, a.Exchange)
+	if err != nil {
+		return err
+	}
+	l.close()
+	n.listen, err = listenAt(a.Address, a.Key, a.ID, a.Exchange.File())
+	return err
 }
 
 // stop ends the server, and returns an error if it had ended by itself.
