@@ -246,7 +246,7 @@ func TestDictIter(t *testing.T) {
 	} {
 		require.NoError(t, d.Set(ctx, 1, "1"))
 		require.NoError(t, d.Set(ctx, 2, "2"))
-		require.NoError(t, errors.Join(ignoreKey(d.Delete(ctx, -1))))
+		require.NoError(t, ignoreKey(d.Delete(ctx, -1)))
 		var last error
 		n := 0
 		for _, err := range d.All(ctx) {
@@ -257,9 +257,9 @@ func TestDictIter(t *testing.T) {
 		}
 		require.ErrorIs(t, last, manager.ErrChanged, name)
 	}
+	require.NoError(t, d.Clear(ctx))
 	for range d.All(ctx) {
-		t.Fatal("it was cleared, or began anew")
-		break
+		t.Fatal("nothing is there")
 	}
 }
 
