@@ -16,7 +16,6 @@ func TestMain(m *testing.M) {
 
 var _ = testproc.Helper("main", func(*testproc.Child) { main() })
 
-
 func TestGo(t *testing.T) {
 	require.Equal(t, []string{`Namespace(x=10, y="hello")`}, testproc.Start(t, "main").Lines())
 }

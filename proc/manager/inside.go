@@ -80,6 +80,11 @@ func newInside(a charge, log *slog.Logger) (_ *inside, err error) {
 			return nil, fmt.Errorf("initialise: %w", err)
 		}
 	}
+	if a.Address != "" {
+		if n.listen, err = listenAt(a.Address); err != nil {
+			return nil, err
+		}
+	}
 	go func() {
 		defer close(n.done)
 		err := n.server.serve(ctx, a.Workers)
@@ -87,8 +92,9 @@ func newInside(a charge, log *slog.Logger) (_ *inside, err error) {
 			n.err = err
 		}
 	}()
-	if a.Address != "" {
-		if err = n.open(ctx, a); err != nil {
+	if n.listen != nil {
+		if err = n.admit(ctx, a); err != nil {
+			n.listen.close()
 			cancel()
 			<-n.done
 			return nil, err
@@ -97,9 +103,9 @@ func newInside(a charge, log *slog.Logger) (_ *inside, err error) {
 	return n, nil
 }
 
-// open lets strangers come, once the server answers: who came to an exchange that nobody
-// has ever served would wait for somebody for ever.
-func (n *inside) open(ctx context.Context, a charge) (err error) {
+// admit lets those in who have come to the address, once the server answers: in an exchange
+// that nobody has ever served they would wait for somebody for ever.
+func (n *inside) admit(ctx context.Context, a charge) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -114,8 +120,8 @@ func (n *inside) open(ctx context.Context, a charge) (err error) {
 		return err
 	}
 	l.close()
-	n.listen, err = listenAt(a.Address, a.Key, a.ID, a.Exchange.File())
-	return err
+	n.listen.open(a.Key, a.ID, a.Exchange.File())
+	return nil
 }
 
 // stop ends the server, and returns an error if it had ended by itself.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,13 +33,13 @@ const (
 )
 
 type listener struct {
-	l       *net.UnixListener
-	closing chan struct{}
-	done    chan struct{}
+	l        *net.UnixListener
+	closing  chan struct{}
+	answerer sync.WaitGroup
 }
 
-// listenAt answers at an address until close.
-func listenAt(address string, key []byte, id identity, exchange *os.File) (*listener, error) {
+// listenAt takes an address until close. Who comes waits until open.
+func listenAt(address string) (*listener, error) {
 	addr := &net.UnixAddr{Name: address, Net: "unix"}
 	l, err := net.ListenUnix("unix", addr)
 	if errors.Is(err, syscall.EADDRINUSE) && address[0] != '@' && deserted(addr) {
@@ -56,9 +57,12 @@ func listenAt(address string, key []byte, id identity, exchange *os.File) (*list
 			return nil, err
 		}
 	}
-	n := &listener{l, make(chan struct{}), make(chan struct{})}
-	go n.attend(key, id, exchange)
-	return n, nil
+	return &listener{l: l, closing: make(chan struct{})}, nil
+}
+
+// open lets those in who come, if they have the key.
+func (n *listener) open(key []byte, id identity, exchange *os.File) {
+	n.answerer.Go(func() { n.attend(key, id, exchange) })
 }
 
 // deserted says whether nobody listens at a socket that is there.
@@ -71,7 +75,6 @@ func deserted(addr *net.UnixAddr) bool {
 }
 
 func (n *listener) attend(key []byte, id identity, exchange *os.File) {
-	defer close(n.done)
 	crowd := make(chan struct{}, listenCrowd)
 	for {
 		c, err := n.l.AcceptUnix()
@@ -99,7 +102,7 @@ func (n *listener) attend(key []byte, id identity, exchange *os.File) {
 func (n *listener) close() {
 	close(n.closing)
 	n.l.Close()
-	<-n.done
+	n.answerer.Wait()
 }
 
 // admit answers one who has connected.

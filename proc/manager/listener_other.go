@@ -13,7 +13,9 @@ type listener struct{}
 
 func (*listener) close() {}
 
-func listenAt(string, []byte, identity, *os.File) (*listener, error) {
+func (*listener) open([]byte, identity, *os.File) {}
+
+func listenAt(string) (*listener, error) {
 	return nil, fmt.Errorf("listen: %w", errors.ErrUnsupported)
 }
 
