@@ -42,7 +42,7 @@ type Func[A any] struct {
 // exported field, makes Start fail, where it would arrive empty.
 func Register[A any](name string, fn func(ctx context.Context, arg A) error) *Func[A] {
 	register(name, decoded(fn))
-	return &Func[A]{name, sync.OnceValue(func() error { return travels(reflect.TypeFor[A]()) })}
+	return &Func[A]{name, sync.OnceValue(func() error { return codec.Travels(reflect.TypeFor[A]()) })}
 }
 
 // A Runner is a type whose values are the argument and the work at once: the

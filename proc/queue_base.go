@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/codec"
 	"github.com/shmkit/shmkit/ringbuf"
 )
 
@@ -57,7 +58,7 @@ func (q *queue[T]) make(o *QueueOptions, ro ringbuf.Options) error {
 	}
 	pack := newPacking[T](o.Codec)
 	if pack.codec == ownCodec {
-		if err := travels(reflect.TypeFor[T]()); err != nil {
+		if err := codec.Travels(reflect.TypeFor[T]()); err != nil {
 			return fmt.Errorf("make queue: %w: %w", ErrArgument, err)
 		}
 	}

@@ -36,7 +36,7 @@ func newPacking[T any](c *Codec) packing[T] {
 	if c == nil {
 		c = ownCodec
 	}
-	return packing[T]{codec: c, carries: mayCarry(t)}
+	return packing[T]{codec: c, carries: handle.Carries(t)}
 }
 
 // fingerprint is equal where bytes mean the same.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shmkit/shmkit/internal/codec"
 	"github.com/shmkit/shmkit/ringbuf"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -45,7 +46,7 @@ func TestTravelsP42(t *testing.T) {
 	for _, good := range []reflect.Type{
 		reflect.TypeFor[node](), reflect.TypeFor[any](), reflect.TypeFor[[3][]byte](), reflect.TypeFor[struct{}](),
 	} {
-		require.NoError(t, travels(good))
+		require.NoError(t, codec.Travels(good))
 	}
 	for want, bad := range map[string]reflect.Type{
 		"*os.File is a os.File, of which nothing would arrive":                      reflect.TypeFor[*os.File](),
@@ -56,6 +57,6 @@ func TestTravelsP42(t *testing.T) {
 		"struct { C chan int }.C is a chan, which belongs to its process":           reflect.TypeFor[struct{ C chan int }](),
 		"[]func() is a func, which belongs to its process":                          reflect.TypeFor[[]func()](),
 	} {
-		require.EqualError(t, travels(bad), want)
+		require.EqualError(t, codec.Travels(bad), want)
 	}
 }

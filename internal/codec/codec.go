@@ -7,13 +7,13 @@ import (
 )
 
 var (
-	encoding = must(cbor.EncOptions{
+	encMode = must(cbor.EncOptions{
 		// The default keeps whole seconds only.
 		Time:    cbor.TimeRFC3339Nano,
 		TimeTag: cbor.EncTagRequired,
 	}.EncMode())
 
-	decoding = must(cbor.DecOptions{
+	decMode = must(cbor.DecOptions{
 		// In an `any`, integers of every width become int64 and compare equal.
 		IntDec: cbor.IntDecConvertSignedOrBigInt,
 		// The default of 131,072 elements is a guard for servers. Here an
@@ -30,11 +30,11 @@ var (
 // Marshal returns v as bytes. Channels and functions give an error, and so do
 // times outside the years 0 to 9999, which RFC 3339 cannot express. (Unmarshal
 // reads them where others have written them as seconds.)
-func Marshal(v any) ([]byte, error) { return encoding.Marshal(v) }
+func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
 
 // Unmarshal sets the value that ptr points to from data, which must hold
 // exactly one value. After an error the value may be half set.
-func Unmarshal(data []byte, ptr any) error { return decoding.Unmarshal(data, ptr) }
+func Unmarshal(data []byte, ptr any) error { return decMode.Unmarshal(data, ptr) }
 
 func must[T any](v T, err error) T {
 	if err != nil {

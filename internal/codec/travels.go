@@ -1,4 +1,4 @@
-package proc
+package codec
 
 import (
 	"encoding"
@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// travels returns an error if part of a value of type t is sure to be lost on
+// Travels returns an error if part of a value of type t is sure to be lost on
 // the way: a type without exported fields that does not marshal itself, such as
 // os.File or sync.Mutex, would arrive as its zero value, and a lock that is not
 // the same one on both sides is worse than none. What an interface holds is
 // seen only when it is encoded.
-func travels(t reflect.Type) error { return traveller{}.check(t, t.String()) }
+func Travels(t reflect.Type) error { return traveller{}.check(t, t.String()) }
 
 // A traveller remembers the types that it has met: they may contain themselves.
 type traveller map[reflect.Type]bool
