@@ -14,6 +14,8 @@ var (
 	pythonLock string
 	//go:embed baseline/processes.py
 	pythonProcesses string
+	//go:embed baseline/pool.py
+	pythonPool string
 )
 
 // inPython is a program in Python, in one of its modes.

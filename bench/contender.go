@@ -24,6 +24,8 @@ const (
 	jobSystemCalls = "syscalls"    // system calls of uncontended operations
 	jobStart       = "start"       // one process starts others, one after the other
 
+	jobThroughputAlone = "tasks" // one process gives tasks to workers that it starts itself
+
 	jobHandOverFour = "hand-over-of-four"
 )
 

@@ -18,6 +18,7 @@ var suites = []suite{
 	{"fanin", "items of 8 B and 64 B, several processes at either end of a queue", fanInScenes},
 	{"rpc", "a request and its response, 64 B", callScenes},
 	{"proc", "queues and pipes of package proc between two processes, starting processes; beside Python's multiprocessing", procScenes},
+	{"pool", "tasks in worker processes: many and small, one at a time, large, long; beside Python's Pool and goroutines", poolScenes},
 	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 
