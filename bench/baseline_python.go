@@ -16,6 +16,8 @@ var (
 	pythonProcesses string
 	//go:embed baseline/manager.py
 	pythonManager string
+	//go:embed baseline/pool.py
+	pythonPool string
 )
 
 // inPython is a program in Python, in one of its modes.

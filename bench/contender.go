@@ -25,6 +25,8 @@ const (
 	jobFour        = "four"        // four clients of one server
 	jobStart       = "start"       // one process starts others, one after the other
 
+	jobThroughputAlone = "tasks" // one process gives tasks to workers that it starts itself
+
 	jobHandOverFour = "hand-over-of-four"
 )
 

@@ -1,6 +1,11 @@
 package main
 
-import "github.com/shmkit/shmkit/ringbuf"
+import (
+	"runtime"
+
+	"github.com/shmkit/shmkit/proc/pool"
+	"github.com/shmkit/shmkit/ringbuf"
+)
 
 // pairs are the contenders in Go by name: a peer process finds its own here.
 var pairs = map[string]*pair{}
@@ -32,6 +37,10 @@ var (
 	pythonPipeTrip  = inPython{&pythonProcesses, "pipe-trip"}
 	pythonPipeBytes = inPython{&pythonProcesses, "pipe-bytes"}
 	pythonSpawn     = inPython{&pythonProcesses, "spawn"}
+	pythonPoolMap   = inPython{&pythonPool, "map"}
+	pythonPoolOnes  = inPython{&pythonPool, "map-one"}
+	pythonPoolApply = inPython{&pythonPool, "apply"}
+	pythonPoolLarge = inPython{&pythonPool, "large"}
 
 	pythonDict     = inPython{&pythonManager, "dict"}
 	pythonDictFour = inPython{&pythonManager, "four"}
@@ -70,5 +79,13 @@ var (
 	dict         = add(dictPair)
 	dictMade     = add(dictMadePair)
 	procStart    = add(&pair{name: "proc Start and Wait", a: startsOf(startFunc)})
+	poolMaps     = add(withPool("pool Map", poolWorkers, nil, poolMap(mapTasks, 0)))
+	poolOnes     = add(withPool("pool Map, one a message", poolWorkers, nil, poolMap(mapOnes, 1)))
+	poolApplies  = add(withPool("pool Apply", poolWorkers, nil, poolApply))
+	poolBlocks   = add(withPool("pool Apply, blocking", poolWorkers, &pool.Options{Block: true}, poolApply))
+	poolLarges   = add(withPool("pool Apply, large", poolWorkers, nil, poolLarge))
+	poolBurning  = add(withPool("pool Map, burning", runtime.NumCPU(), nil, poolBurns))
+	fourCopies   = add(copiedFourTimes)
+	burns        = add(goroutineBurns)
 	execStart    = add(&pair{name: "os/exec Start and Wait", a: startsOf(startCommand)})
 )

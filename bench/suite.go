@@ -19,6 +19,7 @@ var suites = []suite{
 	{"rpc", "a request and its response, 64 B", callScenes},
 	{"proc", "queues and pipes of package proc between two processes, starting processes; beside Python's multiprocessing", procScenes},
 	{"manager", "dictionaries in a manager: set, get, make; one client and four; beside Python's", managerScenes},
+	{"pool", "tasks in worker processes: many and small, one at a time, large, long; beside Python's Pool and goroutines", poolScenes},
 	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 

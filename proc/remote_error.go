@@ -22,8 +22,8 @@ type RemoteError = wireerr.Error
 //	var ErrBusy = proc.RegisterError("busy", errors.New("busy"))
 func RegisterError(name string, err error) error { return wireerr.Register(name, err) }
 
-// ownErrors are those of this library that tasks and methods return.
-var ownErrors = registerAll(map[string]error{
+// Tasks and methods return these of this library.
+var _ = registerAll(map[string]error{
 	"handle.ErrGone": handle.ErrGone,
 
 	"semaphore.ErrOwnerDied": semaphore.ErrOwnerDied, "semaphore.ErrNotRecoverable": semaphore.ErrNotRecoverable,

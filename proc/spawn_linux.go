@@ -30,7 +30,8 @@ func spawn(ctx context.Context, m bootstrap, hs []handle.Handle, o *Options) (*P
 	}
 	defer control.close()
 	if err := control.introduce(ctx, p, m); err != nil {
-		p.Kill() // the watcher collects it
+		p.Kill()
+		<-p.Done() // what it was given is free again when Start returns
 		return nil, err
 	}
 	for _, h := range hs {

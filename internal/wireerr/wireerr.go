@@ -20,6 +20,7 @@ import (
 type Error struct {
 	Text     string // what Error returned there
 	Type     string // the Go type that the error had there
+	Detail   string // what %+v printed, if that is more than Text: a stack, if the error has one
 	Stack    string // of the goroutine that panicked there, "" for an error that was returned
 	Panicked bool   // a panic, with Text as the value
 
@@ -67,10 +68,10 @@ func Register(name string, err error) error {
 
 // message is an error on its way.
 type message struct {
-	Text, Type, Stack string
-	Panicked          bool
-	Known             []string
-	Errno             uint64
+	Text, Type, Detail, Stack string
+	Panicked                  bool
+	Known                     []string
+	Errno                     uint64
 }
 
 // maxText keeps an error from being larger than a message may be.
@@ -78,7 +79,7 @@ const maxText = 4 << 10
 
 func cut(s string) string { return s[:min(len(s), maxText)] }
 
-// Encode returns err as bytes, at most some 10 KB of them, which must not be changed.
+// Encode returns err as bytes, at most some 20 KB of them, which must not be changed.
 func Encode(err error) []byte {
 	if !reflect.TypeOf(err).Comparable() {
 		return encode(err)
@@ -106,11 +107,14 @@ func registered(err error) bool {
 
 func encode(err error) []byte {
 	m := message{Text: cut(err.Error()), Type: cut(fmt.Sprintf("%T", err))}
+	if detail := fmt.Sprintf("%+v", err); detail != err.Error() {
+		m.Detail = cut(detail)
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		m.Stack, m.Panicked = cut(e.Stack), e == err && e.Panicked
 		if e == err {
-			m.Text, m.Type = cut(e.Text), e.Type
+			m.Text, m.Type, m.Detail = cut(e.Text), e.Type, e.Detail
 		}
 	}
 	var no syscall.Errno
@@ -142,7 +146,7 @@ func Decode(data []byte) error {
 	if err := codec.Unmarshal(data, &m); err != nil {
 		return fmt.Errorf("decode remote error: %w", err)
 	}
-	e := &Error{Text: m.Text, Type: m.Type, Stack: m.Stack, Panicked: m.Panicked}
+	e := &Error{Text: m.Text, Type: m.Type, Detail: m.Detail, Stack: m.Stack, Panicked: m.Panicked}
 	if m.Errno != 0 {
 		e.known = append(e.known, syscall.Errno(m.Errno))
 	}

@@ -1,0 +1,409 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/shmkit/shmkit/ringbuf"
+)
+
+// submit takes a batch over. An error means that it was not taken.
+func (c *core) submit(b *batch) error {
+	if n := b.size(0, b.n); n > c.opts.MaxMessage {
+		return fmt.Errorf("%w: %w: %d bytes of at most %d", ErrArgument, ringbuf.ErrTooLarge, n, c.opts.MaxMessage)
+	}
+	c.mu.Lock()
+	defer c.unlock()
+	switch {
+	case c.broken != nil:
+		return c.broken
+	case c.terminated, c.closed:
+		return ErrClosed
+	}
+	c.most = c.size // a start that failed may succeed now
+	c.stats.Submitted += b.n
+	c.queue = append(c.queue, b)
+	c.waiting += b.n
+	c.pump()
+	return nil
+}
+
+// front returns the first batch of the queue, nil if there is none.
+func (c *core) front() *batch {
+	for len(c.queue) > 0 {
+		if b := c.queue[0]; b.where == queued {
+			return b
+		}
+		c.pop() // it was cancelled
+	}
+	return nil
+}
+
+func (c *core) pop() {
+	c.queue[0] = nil
+	c.queue = c.queue[1:]
+}
+
+// again puts a batch that was under way back, in front of all others.
+func (c *core) again(b *batch) {
+	b.where, b.w = queued, nil
+	c.queue = slices.Insert(c.queue, 0, b)
+	c.waiting += b.n - b.next
+}
+
+// pump gives the batches in the queue to workers, and starts these.
+func (c *core) pump() {
+	for {
+		b := c.front()
+		if b == nil && !c.steal() {
+			break
+		}
+		if b == nil {
+			continue
+		}
+		w := c.pick(b)
+		if w == nil {
+			break
+		}
+		c.pop()
+		c.waiting -= b.n - b.next
+		c.assign(w, b)
+	}
+	if c.closed && len(c.queue) == 0 {
+		for _, w := range c.idle {
+			w.listed = false
+			w.dismiss()
+		}
+		c.idle = nil
+	}
+}
+
+// pick finds a worker for b: an idle one, the one that was busy last, before all others.
+//
+// But if batches take less than it takes to wake a sleeping worker, one that is awake and
+// has not too many gets it.
+func (c *core) pick(b *batch) *worker {
+	if c.pace < wakeCost && len(c.roomy) > 0 {
+		if w := c.roomy[0]; w.flights < crowd && w.takes(b) {
+			c.lookAgain()
+			return w
+		}
+	}
+	for n := len(c.idle); n > 0; n-- {
+		w := c.idle[n-1]
+		c.idle[n-1] = nil
+		c.idle = c.idle[:n-1]
+		w.listed = false
+		if w.takes(b) {
+			return w
+		}
+	}
+	for c.live < c.most && c.starting < len(c.queue) {
+		c.hire()
+	}
+	for range len(c.roomy) {
+		w := c.roomy[0]
+		c.roomy[0] = nil
+		c.roomy = c.roomy[1:]
+		w.listed = false
+		if w.takes(b) {
+			return w
+		}
+		if w.takes(nil) {
+			c.list(w) // others may fit
+		}
+	}
+	return nil
+}
+
+// wakeCost is what it takes to wake a process, and crowd how many batches that are shorter
+// may wait for one that is awake.
+const (
+	wakeCost = 10 * time.Microsecond
+	crowd    = places * 3 / 4
+)
+
+// lookAgain looks a moment later whether batches wait behind others in vain, because they
+// take longer than those before.
+func (c *core) lookAgain() {
+	if c.looking {
+		return
+	}
+	c.looking = true
+	time.AfterFunc(aMoment, func() {
+		c.mu.Lock()
+		c.looking = false
+		if c.spare > 0 {
+			if len(c.idle) == 0 && c.live < c.most && c.starting == 0 {
+				c.hire()
+			}
+			c.patient = true // it has waited
+			c.pump()
+			c.patient = false
+			c.lookAgain()
+		}
+		c.unlock()
+	})
+}
+
+const aMoment = 200 * time.Microsecond
+
+// overlook looks from time to time, while batches are under way, whether some lie at
+// workers that do not begin them, such as one that is stopped, while others have nothing to
+// do. Moving a batch that has not begun is always right, so nothing is concluded from time.
+func (c *core) overlook() {
+	if c.overlooking {
+		return
+	}
+	c.overlooking = true
+	time.AfterFunc(aWhile, func() {
+		c.mu.Lock()
+		c.overlooking = false
+		for _, ref := range c.at {
+			if w := ref.Load(); w != nil && w.batches > 0 && len(c.idle) > 0 && !c.terminated {
+				c.relieve(w)
+			}
+		}
+		c.pump()
+		if c.expected > 0 {
+			c.overlook()
+		}
+		c.unlock()
+	})
+}
+
+const aWhile = 20 * time.Millisecond
+
+// relieve takes back what the worker had and had not begun when overlook came last.
+func (c *core) relieve(w *worker) {
+	var back []*batch
+	for i := range uint64(places) {
+		seq := w.seq + 1 + i - places
+		b := w.flight[seq%places].Load()
+		switch {
+		case b == nil || b.seq != seq || b.load == nil || b.cargo != nil || w.alone:
+		case b.seen != seq:
+			b.seen = seq
+		case c.recall(w, b):
+			back = append(back, b)
+		}
+	}
+	for _, b := range slices.Backward(back) {
+		c.again(b)
+	}
+}
+
+// list puts a worker where pick finds it.
+func (c *core) list(w *worker) {
+	if w.listed || !w.takes(nil) {
+		return
+	}
+	w.listed = true
+	if w.flights == 0 {
+		c.idle = append(c.idle, w)
+	} else {
+		c.roomy = append(c.roomy, w)
+	}
+}
+
+// relist is list for a worker that has become idle.
+func (c *core) relist(w *worker) {
+	if w.flights == 0 {
+		c.unlist(w)
+	}
+	c.list(w)
+}
+
+// unlist is the opposite of list.
+func (c *core) unlist(w *worker) {
+	if w.listed {
+		same := func(o *worker) bool { return o == w }
+		c.idle, c.roomy = slices.DeleteFunc(c.idle, same), slices.DeleteFunc(c.roomy, same)
+		w.listed = false
+	}
+}
+
+// assign makes b the worker's.
+func (c *core) assign(w *worker, b *batch) {
+	n := b.n - b.next
+	if c.opts.MaxTasks > 0 {
+		n = min(n, w.quota)
+		w.quota -= n
+	}
+	w.seq++
+	b.began, b.until, b.where, b.w, b.seq = b.next, b.next+n, underWay, w, w.seq
+	size := b.size(b.next, b.until)
+	b.room = recordSize(size)
+	if w.flights == 0 {
+		w.lastEnd = time.Now()
+	}
+	c.fly(w)
+	c.overlook()
+	w.bytes += b.room
+	w.desk.offer(b.seq)
+	w.flight[b.seq%places].Store(b)
+	if c.heavy(b, size) {
+		w.alone, b.heavy = true, true
+		w.senders.Add(1)
+		go c.sendHeavy(w, b, b.seq, size)
+		return
+	}
+	// An error means that the worker has gone: who buries it finds the batch.
+	if room, err := w.requests.Reserve(context.Background(), size); err == nil {
+		b.put(room)
+		w.sent.ReleaseMerge()
+		_ = w.requests.Commit(size)
+	}
+	c.list(w)
+}
+
+// fly counts a batch in.
+func (c *core) fly(w *worker) {
+	w.flights++
+	c.expected++
+	c.weigh(w, 1)
+	c.await()
+}
+
+// weigh counts the batches of a worker.
+func (c *core) weigh(w *worker, n int) {
+	c.spare -= max(w.batches-1, 0)
+	w.batches += n
+	c.spare += max(w.batches-1, 0)
+}
+
+// heavy says whether a message goes to a worker that has no other, and is copied while
+// the pool goes on.
+func (c *core) heavy(b *batch, size int) bool { return b.cargo != nil || size > c.ring/4 }
+
+// sendHeavy sends what is heavy. Nobody takes the batch back meanwhile.
+func (c *core) sendHeavy(w *worker, b *batch, seq uint64, size int) {
+	err := w.sendHeavy(b, size)
+	w.senders.Done()
+	c.mu.Lock()
+	w.alone = false
+	gone := errors.Is(err, ringbuf.ErrNoConsumer) || errors.Is(err, ringbuf.ErrPeerDied) || errors.Is(err, ringbuf.ErrClosed)
+	failed := err != nil && !gone && b.where == underWay && b.seq == seq && w.desk.revoke(seq)
+	if failed { // the worker has never heard of it
+		c.land(w, b)
+		b.where = over
+		c.stats.Done += b.n - b.next
+		c.stats.Failed += b.n - b.next
+	}
+	unwanted := b.unwanted
+	c.relist(w)
+	c.pump()
+	c.unlock()
+	switch {
+	case failed:
+		b.failRest(err)
+		b.load.finish(b)
+	case unwanted != nil:
+		c.cancel(b, unwanted)
+	}
+}
+
+// land takes b from its place at the worker.
+func (c *core) land(w *worker, b *batch) {
+	w.flight[b.seq%places].Store(nil)
+	w.bytes -= b.room
+	w.flights--
+	c.expected--
+	if b.load != nil {
+		c.weigh(w, -1)
+	}
+}
+
+// recall takes a batch that its worker has not begun back from it. The worker still has
+// to skip it, so its place stays taken, by a ghost.
+func (c *core) recall(w *worker, b *batch) bool {
+	if !w.desk.revoke(b.seq) {
+		return false
+	}
+	if c.opts.MaxTasks > 0 {
+		w.quota += b.until - b.next
+	}
+	w.flight[b.seq%places].Store(&batch{seq: b.seq, room: b.room, where: over})
+	c.weigh(w, -1)
+	return true
+}
+
+// steal puts batches that wait behind others back into the queue, if there are workers
+// that have nothing to do.
+func (c *core) steal() bool {
+	if len(c.idle) == 0 || c.spare == 0 || c.terminated {
+		return false
+	}
+	if c.pace < wakeCost && !c.patient { // they are done sooner where they are
+		c.lookAgain()
+		return false
+	}
+	var rich *worker
+	for _, ref := range c.at {
+		if w := ref.Load(); w != nil && w.batches > 1 && (rich == nil || w.batches > rich.batches) {
+			rich = w
+		}
+	}
+	if rich == nil {
+		return false
+	}
+	var stolen []*batch // the oldest that have not begun
+	most := rich.batches / 2
+	for seq := rich.seq - places + 1; len(stolen) < most && seq != rich.seq+1; seq++ {
+		b := rich.flight[seq%places].Load()
+		if b == nil || b.seq != seq || b.load == nil || b.cargo != nil { // a ghost, or what has ended
+			continue
+		}
+		if c.recall(rich, b) {
+			stolen = append(stolen, b)
+		}
+	}
+	for _, b := range slices.Backward(stolen) {
+		c.again(b)
+	}
+	return len(stolen) > 0
+}
+
+// cancel takes b back if no worker has begun it: then it ends with err, and the answer is
+// true. Otherwise its worker is told.
+func (c *core) cancel(b *batch, err error) bool {
+	c.mu.Lock()
+	w, seq := b.w, b.seq
+	switch {
+	case b.where == over:
+		c.mu.Unlock()
+		return false
+	case b.where == queued:
+		c.waiting -= b.n - b.next
+	case w.alone && w.seq == seq: // its arguments are being read: sendHeavy comes back to it
+		b.unwanted = err
+		c.mu.Unlock()
+		return false
+	case !c.recall(w, b):
+		b.unwanted = err
+		w.tell.Go(func() { writeCancel(w.control, seq) })
+		c.mu.Unlock()
+		return false
+	}
+	// What went to a worker before, and comes back from it, has begun.
+	b.where, b.cancelled = over, b.next == 0 && b.tries == 0
+	c.giveUp(b, err)
+	c.pump()
+	c.unlock()
+	b.load.finish(b)
+	return b.cancelled
+}
+
+// began says whether a worker has begun b.
+func (c *core) began(b *batch) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.where != underWay {
+		return false
+	}
+	_, ok := b.w.desk.running(b.seq)
+	return ok
+}

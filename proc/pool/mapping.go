@@ -1,0 +1,405 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MapOptions of Map, Imap and ImapUnordered. nil and zero fields mean the defaults.
+type MapOptions struct {
+	// Chunk is how many tasks go to a worker in one message. 0 is automatic: one at
+	// first, and then as many as last for some 300 µs. Results come with their message, so
+	// a large Chunk of slow tasks makes them late.
+	Chunk int
+
+	// Window is how many tasks Imap takes from its input before their results were taken
+	// from it. 0 is 128 messages for each worker, or 64 MiB of arguments.
+	Window int
+
+	// Err is called when the input has ended, if it is not nil: an error says that it
+	// ended too early, and is returned when all tasks that came before have ended, as it
+	// is. (A sequence cannot have an error itself.)
+	Err func() error
+
+	// StopOnError drops what has not begun when a task has failed, and cancels what has.
+	// By default all are run.
+	StopOnError bool
+
+	// Progress is called by the goroutine that called Map, or that takes results from
+	// Imap, when tasks have ended, at most once in Every, by default 100 ms, and a last time
+	// when all have.
+	Progress func(Progress)
+	Every    time.Duration
+
+	// Total is for Progress: how many tasks there will be, 0 if nobody knows.
+	Total int
+}
+
+// Progress is how far a Map or Imap has come.
+type Progress struct {
+	Done    int           // tasks that have ended
+	Failed  int           // of these, those with an error
+	Total   int           // MapOptions.Total, and in the end Done
+	Elapsed time.Duration // since the call
+	Over    bool          // this is the last call
+}
+
+// An ItemError says which input's task failed.
+type ItemError struct {
+	Index int // from 0
+	Err   error
+}
+
+// Error says which and why.
+func (e *ItemError) Error() string { return fmt.Sprintf("pool: item %d: %v", e.Index, e.Err) }
+
+// Unwrap returns why.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// mapping is one Map or Imap. It is used by the goroutine that called, but for what is
+// under mu.
+type mapping[A, R any] struct {
+	task  *Task[A, R]
+	core  *core
+	ctx   context.Context
+	opts  MapOptions
+	size  *sizer
+	bytes int // most bytes of a message
+
+	began    time.Time
+	reported time.Time
+	progress Progress
+
+	then    func(*lot[A, R]) // over
+	news    chan struct{}    // something has ended
+	patient bool             // nobody wants to know of each
+
+	mu    sync.Mutex
+	open  *lot[A, R]   // not submitted yet
+	flush *time.Timer  // submits it
+	added int          // tasks
+	under lots[A, R]   // submitted, and not over
+	held  int          // bytes of these
+	ready []*lot[A, R] // over, and not taken
+	spare *lot[A, R]   // to be used again, one behind the other
+	err   error        // why no more can be submitted
+}
+
+// lots is a list of lots.
+type lots[A, R any] struct {
+	first *lot[A, R]
+	n     int
+}
+
+func (s *lots[A, R]) add(l *lot[A, R]) {
+	l.before, l.after = nil, s.first
+	if s.first != nil {
+		s.first.before = l
+	}
+	s.first = l
+	s.n++
+}
+
+func (s *lots[A, R]) remove(l *lot[A, R]) {
+	if l.before != nil {
+		l.before.after = l.after
+	} else {
+		s.first = l.after
+	}
+	if l.after != nil {
+		l.after.before = l.before
+	}
+	l.before, l.after = nil, nil
+	s.n--
+}
+
+// The bounds of what is under way, and how long a task waits for others.
+const (
+	windowLots  = 128 // for each worker
+	windowBytes = 64 << 20
+	patience    = time.Millisecond
+)
+
+func newMapping[A, R any](ctx context.Context, t *Task[A, R], p *Pool, o *MapOptions) (*mapping[A, R], error) {
+	m := &mapping[A, R]{
+		task: t, core: p.core, ctx: ctx, bytes: p.ring / 8,
+		began: time.Now(), news: make(chan struct{}, 1),
+	}
+	if o != nil {
+		m.opts = *o
+	}
+	if m.opts.Every == 0 {
+		m.opts.Every = 100 * time.Millisecond
+	}
+	m.reported = m.began
+	m.then = m.over
+	m.size = newSizer(m.opts.Chunk)
+	if m.opts.Chunk < 0 || m.opts.Chunk > maxTasks || m.opts.Window < 0 || m.opts.Every < 0 || m.opts.Total < 0 {
+		return nil, fmt.Errorf("%w: Chunk %d, Window %d, Every %v, Total %d", ErrOption, m.opts.Chunk, m.opts.Window, m.opts.Every, m.opts.Total)
+	}
+	return m, errors.Join(t.travel(), ctx.Err())
+}
+
+// add adds a task. It says whether it has submitted what was added, and so there may be
+// something to do; and whether more can be added.
+func (m *mapping[A, R]) add(a A) (sent, ok bool) {
+	m.mu.Lock()
+	if l := m.open; l != nil && l.stride >= 0 && m.err == nil && l.n > 0 && l.n+1 < l.most {
+		l.args = append(l.args, a) // most of the time that is all
+		l.n++
+		m.added++
+		m.mu.Unlock()
+		return false, true
+	}
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return true, false
+	}
+	if m.open == nil {
+		m.start()
+		m.open.args = slices.Grow(m.open.args, m.open.most)
+	}
+	alone, err := m.open.add(a)
+	if alone && m.open.cargo == nil { // not with these
+		m.submit()
+		m.start()
+		alone, err = m.open.add(a)
+	}
+	m.added++
+	switch {
+	case err != nil:
+		m.stillborn(err)
+	case alone, m.open.stride < 0 && (m.open.n >= m.size.size() || m.open.bytes >= m.bytes), m.open.stride >= 0 && m.open.n >= m.open.most:
+		m.submit()
+	case m.open.n == 1:
+		m.wake()
+	}
+	return m.open == nil, m.err == nil
+}
+
+// addSome submits some of the inputs, which are not empty, as a lot. It says how many, and
+// whether more can be added.
+func (m *mapping[A, R]) addSome(inputs []A) (n int, ok bool) {
+	if m.task.args.stride() <= 0 {
+		_, ok := m.add(inputs[0])
+		return 1, ok
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return 0, false
+	}
+	m.start()
+	l := m.open
+	// Not so many that others have nothing to do in the end.
+	n = min(l.most, len(inputs))
+	if m.opts.Chunk == 0 {
+		n = min(n, len(inputs)/(2*m.core.size)+1)
+	}
+	l.args, l.n, l.borrowed = inputs[:n:n], n, true
+	m.added += n
+	m.submit()
+	return n, m.err == nil
+}
+
+// reuse takes back a lot whose results were taken. Arguments without pointers, which are
+// all that is kept, hold nothing alive.
+func (m *mapping[A, R]) reuse(l *lot[A, R]) {
+	if l.stride < 0 || l.task == nil || l.heavy {
+		return
+	}
+	if m.task.result.kind != formPlain {
+		l.out = nil
+	}
+	if l.borrowed {
+		l.args = nil
+	}
+	m.mu.Lock()
+	l.after, m.spare = m.spare, l
+	m.mu.Unlock()
+}
+
+// start makes an empty lot.
+func (m *mapping[A, R]) start() {
+	l := m.spare
+	if l != nil {
+		m.spare = l.after
+		*l = lot[A, R]{args: l.args[:0], out: l.out[:0]}
+	} else {
+		l = new(lot[A, R])
+	}
+	l.first, l.speed = m.added, m.size
+	l.init(m.task, m.then)
+	l.timed = m.opts.Chunk == 0
+	if l.stride >= 0 {
+		l.most = m.size.size()
+		if l.stride > 0 {
+			l.most = min(l.most, max(m.bytes/l.stride, 1))
+		}
+	}
+	m.open = l
+}
+
+// wake has the open lot submitted soon, in case that the input is slow.
+func (m *mapping[A, R]) wake() {
+	if m.flush == nil {
+		m.flush = time.AfterFunc(patience, m.submitOpen)
+	} else {
+		m.flush.Reset(patience)
+	}
+}
+
+func (m *mapping[A, R]) submitOpen() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.submit()
+}
+
+// submit submits the open lot, if there is one.
+func (m *mapping[A, R]) submit() {
+	l := m.open
+	if l == nil || l.n == 0 || m.err != nil {
+		return
+	}
+	m.open = nil
+	if l.stride >= 0 {
+		l.bytes = l.n * l.stride
+	}
+	m.under.add(l)
+	m.held += l.bytes
+	if err := l.submit(m.core); err != nil {
+		m.under.remove(l)
+		m.held -= l.bytes
+		if errors.Is(err, ErrArgument) { // it is too large: nobody else's trouble
+			l.failRest(err)
+			m.ready = append(m.ready, l)
+			return
+		}
+		m.err = err
+	}
+}
+
+// stillborn is a task whose argument cannot travel.
+func (m *mapping[A, R]) stillborn(err error) {
+	m.submit()
+	m.open = nil
+	l := &lot[A, R]{first: m.added - 1, out: make([]R, 1)}
+	l.n = 1
+	l.fail(0, err)
+	m.ready = append(m.ready, l)
+}
+
+// over is called when a lot is.
+func (m *mapping[A, R]) over(l *lot[A, R]) {
+	m.mu.Lock()
+	m.under.remove(l)
+	m.held -= l.bytes
+	m.ready = append(m.ready, l)
+	early := m.patient && m.under.n > m.core.size*windowLots/2 && len(l.errs) == 0
+	m.mu.Unlock()
+	if early {
+		return // whoever waits, waits for room, and goes on when there is some more
+	}
+	select {
+	case m.news <- struct{}{}:
+	default: // it is known
+	}
+}
+
+// full says whether as much is under way as there should be.
+func (m *mapping[A, R]) full() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.under.n
+	return n >= m.core.size*windowLots || m.held >= windowBytes && n >= 2*m.core.size
+}
+
+// take returns what is over.
+func (m *mapping[A, R]) take() []*lot[A, R] {
+	m.mu.Lock()
+	lots := m.ready
+	m.ready = nil
+	m.mu.Unlock()
+	for _, l := range lots {
+		m.progress.Done += l.n
+		m.progress.Failed += len(l.errs)
+	}
+	if len(lots) > 0 && m.opts.Progress != nil {
+		m.report(false)
+	}
+	return lots
+}
+
+// report calls Progress, if it is time.
+func (m *mapping[A, R]) report(over bool) {
+	if m.opts.Progress == nil {
+		return
+	}
+	now := time.Now()
+	if !over && now.Sub(m.reported) < m.opts.Every {
+		return
+	}
+	m.reported = now
+	p := m.progress
+	p.Total, p.Elapsed, p.Over = m.opts.Total, now.Sub(m.began), over
+	if over {
+		p.Total = p.Done
+	}
+	m.opts.Progress(p)
+}
+
+// left says whether something is not over, or was not taken.
+func (m *mapping[A, R]) left() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.under.n+len(m.ready) > 0
+}
+
+// wait waits until something is over.
+func (m *mapping[A, R]) wait() error {
+	select {
+	case <-m.news:
+		return nil
+	case <-m.ctx.Done():
+		return m.ctx.Err()
+	}
+}
+
+// abandon drops what is under way.
+func (m *mapping[A, R]) abandon(err error) {
+	m.mu.Lock()
+	if m.err == nil {
+		m.err = err
+	}
+	if m.flush != nil {
+		m.flush.Stop()
+	}
+	m.open = nil
+	var all []*lot[A, R]
+	for l := m.under.first; l != nil; l = l.after {
+		all = append(all, l)
+	}
+	m.mu.Unlock()
+	for _, l := range all {
+		m.core.cancel(&l.batch, err)
+	}
+}
+
+// inputErr is why the input has ended, nil if it simply has.
+func (m *mapping[A, R]) inputErr() error {
+	if m.opts.Err == nil {
+		return nil
+	}
+	return m.opts.Err()
+}
+
+// failure is why no more could be submitted.
+func (m *mapping[A, R]) failure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}

@@ -1,0 +1,298 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/race"
+	"github.com/shmkit/shmkit/proc"
+	"github.com/shmkit/shmkit/ringbuf"
+)
+
+// worker is the pool's view of one of its processes.
+type worker struct {
+	index    int // of its desk
+	number   int
+	desk     *desk
+	requests *ringbuf.Producer
+	answers  *ringbuf.Consumer
+	rings    [2]*ringbuf.Ring
+	control  *os.File
+	side     *proc.Conn // nil if no task needs it
+	ring     int        // bytes of a ring
+
+	rx     sync.Mutex // held by who reads the answers
+	flight [places]atomic.Pointer[batch]
+	done   int // tasks that it has answered for, and how many of them failed; under rx
+	failed int
+
+	counted, countedFailed int // what of these is in the statistics; under core.mu too
+
+	sent race.Addr // what was read of a batch came before its answers: another process knows
+
+	senders sync.WaitGroup // of heavy messages
+	tell    sync.WaitGroup // writers to control
+
+	// Under core.mu.
+	process *proc.Process // nil until it has started
+	ready   bool          // its initializer is through
+	leaving bool          // it gets no more
+	alone   bool          // a heavy message is on its way to it
+	listed  bool          // in idle or roomy
+	waited  bool          // its initializer is expected to answer
+	seq     uint64        // the last batch
+	flights int           // places that are taken, by batches and ghosts
+	batches int           // without the ghosts
+	bytes   int           // what they take in the ring
+	lastEnd time.Time     // of a batch, or when the first one came
+	quota   int           // tasks that it may still get, if there is a limit
+}
+
+type workerRef struct{ atomic.Pointer[worker] }
+
+// takes says whether the worker can get b now, or, if that is nil, anything at all.
+func (w *worker) takes(b *batch) bool {
+	switch {
+	case !w.ready, w.leaving, w.alone, w.quota <= 0, w.flights == places:
+		return false
+	case w.flights == 0 || b == nil:
+		return true
+	}
+	size := b.size(b.next, b.n)
+	return b.cargo == nil && size <= w.ring/4 && w.bytes+recordSize(size) <= w.ring
+}
+
+// sendHeavy sends what is heavy, from a goroutine of its own: nothing else is under way to
+// this worker, so there is room in its rings.
+func (w *worker) sendHeavy(b *batch, size int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: panic: %v", ErrArgument, v)
+		}
+	}()
+	if b.cargo != nil {
+		if err := w.side.Send(context.Background(), b.cargo); err != nil {
+			return err
+		}
+	}
+	room, err := w.requests.Reserve(context.Background(), size)
+	if err != nil {
+		return err
+	}
+	b.put(room)
+	w.sent.ReleaseMerge()
+	return w.requests.Commit(size)
+}
+
+// dismiss lets the worker end when it has done what it has.
+func (w *worker) dismiss() {
+	if w.ready && !w.leaving {
+		w.leaving = true
+		_ = w.requests.CloseSend()
+	}
+}
+
+// hire starts a worker. Somebody calls launch.
+func (c *core) hire() {
+	index := c.free[len(c.free)-1]
+	c.free = c.free[:len(c.free)-1]
+	c.number++
+	w := &worker{index: index, number: c.number, desk: &c.board.desks[index], seq: c.seqs[index], ring: c.ring, quota: int(^uint(0) >> 1)}
+	if c.opts.MaxTasks > 0 {
+		w.quota = c.opts.MaxTasks
+	}
+	c.live++
+	c.starting++
+	go func() {
+		c.starts <- struct{}{}
+		err := w.launch(c)
+		<-c.starts
+		c.launched(w, err)
+	}()
+}
+
+// launch makes the worker's process.
+func (w *worker) launch(c *core) (err error) {
+	if err := c.life.Err(); err != nil {
+		return err
+	}
+	w.desk.reset()
+	var e employment
+	defer func() {
+		if err != nil {
+			if e.Requests != nil {
+				e.Requests.Close()
+			}
+			if e.Answers != nil {
+				e.Answers.Close()
+			}
+			w.close()
+		}
+	}()
+	e = employment{Bell: c.board.bells, Desks: c.board.all, Desk: w.index, Grace: c.opts.Grace, Block: c.opts.Block}
+	if c.opts.Init != nil {
+		e.Init, e.InitArg = c.opts.Init.name, c.opts.Init.arg
+	}
+	opts := ringbuf.Options{Capacity: c.ring, MaxMessage: c.opts.MaxMessage, Strategy: ringbuf.Block}
+	if w.rings[0], err = ringbuf.New("", &opts); err != nil {
+		return err
+	}
+	if w.requests, err = w.rings[0].Producer(); err != nil {
+		return err
+	}
+	if e.Requests, err = w.rings[0].Consumer(); err != nil {
+		return err
+	}
+	opts.Strategy = ringbuf.Hybrid // nobody sleeps for answers, but on the bell
+	opts.MaxMessage += answerHeader
+	if w.rings[1], err = ringbuf.New("", &opts); err != nil {
+		return err
+	}
+	if w.answers, err = w.rings[1].Consumer(); err != nil {
+		return err
+	}
+	if e.Answers, err = w.rings[1].Producer(); err != nil {
+		return err
+	}
+	if e.Control, w.control, err = newControl(); err != nil {
+		return err
+	}
+	defer e.Control.file.Close()
+	if tasks.cargo.Load() {
+		if w.side, e.Side, err = proc.Pipe(&proc.PipeOptions{Capacity: leastRing, MaxMessage: c.opts.MaxMessage}); err != nil {
+			return err
+		}
+		defer e.Side.Close() // which does nothing once it was given away
+	}
+	o := c.opts.Process
+	o.Name = fmt.Sprintf("%s-worker-%d", o.Name, w.number)
+	p, err := work.Start(c.life, e, &o)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	w.process = p
+	c.mu.Unlock()
+	return nil
+}
+
+// close gives up what the worker had.
+func (w *worker) close() {
+	if w.requests != nil {
+		w.requests.Close()
+	}
+	if w.answers != nil {
+		w.answers.Close()
+	}
+	for _, r := range w.rings {
+		if r != nil {
+			r.Close()
+		}
+	}
+	if w.control != nil {
+		w.control.Close()
+	}
+	if w.side != nil {
+		w.side.Close()
+	}
+}
+
+// launched says how launch went.
+func (c *core) launched(w *worker, err error) {
+	c.mu.Lock()
+	c.starting--
+	c.collected.Broadcast()
+	if err != nil {
+		failed := c.startFailed(err)
+		for _, b := range failed {
+			c.giveUp(b, fmt.Errorf("%w: %w", ErrStart, err))
+		}
+		c.mu.Unlock()
+		for _, b := range failed {
+			b.load.finish(b)
+		}
+		c.mu.Lock() // until here the pool has not ended
+		c.live--
+		c.free = append(c.free, w.index)
+		c.pump()
+		c.unlock()
+		return
+	}
+	c.stats.Started++
+	c.at[w.index].Store(w)
+	if c.opts.Init == nil {
+		w.ready = true
+		c.stillborn = 0
+		c.list(w)
+	} else {
+		w.waited = true
+		c.expected++
+		c.await()
+		w.desk.rung.Store(1) // it may have rung before anybody knew it
+		c.board.wake()
+	}
+	kill := c.terminated
+	c.pump()
+	c.unlock()
+	if kill {
+		w.process.Kill()
+	}
+	go func() {
+		<-w.process.Done()
+		c.lost(w)
+	}()
+}
+
+// startFailed returns what nobody will do now.
+func (c *core) startFailed(err error) []*batch {
+	c.stats.lastStart = err
+	c.most = max(c.live-1, 1)
+	if c.live > 1 {
+		return nil // others live, and do it
+	}
+	return c.drop()
+}
+
+// startAll starts all workers and waits for them.
+func (c *core) startAll() error {
+	c.mu.Lock()
+	for c.live < c.size {
+		c.hire()
+	}
+	for c.broken == nil && c.stats.lastStart == nil && (c.starting > 0 || c.stats.Started < c.size || c.unready()) {
+		c.await()
+		c.collected.Wait()
+	}
+	err := c.broken
+	if c.stats.lastStart != nil {
+		err = errors.Join(err, fmt.Errorf("%w: %w", ErrStart, c.stats.lastStart))
+	}
+	c.mu.Unlock()
+	return err
+}
+
+func (c *core) unready() bool {
+	for _, ref := range c.at {
+		if w := ref.Load(); w != nil && !w.ready {
+			return true
+		}
+	}
+	return false
+}
+
+// exit returns how the process ended.
+func (w *worker) exit() *proc.ExitError {
+	var e *proc.ExitError
+	if err := w.process.Wait(context.Background()); err != nil && !errors.As(err, &e) {
+		return &proc.ExitError{Name: w.process.Name(), PID: w.process.PID(), Code: -1, Cause: err}
+	}
+	if e == nil {
+		e = &proc.ExitError{Name: w.process.Name(), PID: w.process.PID()}
+	}
+	return e
+}
