@@ -5,18 +5,8 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/shmkit/shmkit/proc"
 	"github.com/shmkit/shmkit/proc/manager"
 )
-
-var countWords = proc.Register("exampleCountWords", func(ctx context.Context, counts *manager.Dict[string, int]) error {
-	for _, word := range []string{"tick", "tock", "tick"} {
-		if _, err := counts.Update(ctx, word, func(n int, _ bool) (int, error) { return n + 1, nil }); err != nil {
-			return err
-		}
-	}
-	return nil
-})
 
 // Sets are combined with each other, and with elements that are here.
 func ExampleSet() {

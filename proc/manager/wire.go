@@ -2,7 +2,6 @@ package manager
 
 import (
 	"encoding/binary"
-	"math"
 )
 
 // How requests and replies lie in messages. Numbers are uvarints, bytes have their length
@@ -46,7 +45,6 @@ func (w *writer) number(n uint64) { w.b = binary.AppendUvarint(w.b, n) }
 func (w *writer) integer(n int64) { w.b = binary.AppendVarint(w.b, n) }
 func (w *writer) bytes(p []byte)  { w.number(uint64(len(p))); w.b = append(w.b, p...) }
 func (w *writer) text(s string)   { w.number(uint64(len(s))); w.b = append(w.b, s...) }
-func (w *writer) float(f float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(f)) }
 func (w *writer) value(v value) {
 	w.bytes(v.data)
 	w.number(uint64(len(v.refs)))
@@ -110,16 +108,6 @@ func (r *reader) bytes() []byte {
 }
 
 func (r *reader) text() string { return string(r.bytes()) }
-
-func (r *reader) float() float64 {
-	if len(r.b) < 8 {
-		r.spoil()
-		return 0
-	}
-	f := math.Float64frombits(binary.LittleEndian.Uint64(r.b))
-	r.b = r.b[8:]
-	return f
-}
 
 func (r *reader) flag() bool {
 	if len(r.b) == 0 || r.b[0] > 1 {
