@@ -80,6 +80,13 @@ func into(t *trip, val given, to reflect.Type, ptr any) (err error) {
 	return nil
 }
 
+// refuse lets go what a value leads to that a reply has brought and that is not decoded.
+func refuse(t *trip, val given) {
+	for _, id := range val.refs {
+		t.c.gain(id).drop()
+	}
+}
+
 // decodeHere decodes a value that may lead to objects, which the reply has counted.
 func decodeHere(c *conn, val given, ptr any) error {
 	crashpoint.Hit("manager.given")

@@ -232,13 +232,14 @@ func (d *table[K, V]) some(ctx context.Context, o op, at, version, most uint64) 
 	return items, next, v, nil
 }
 
-// getItem decodes a key and its value. The value is decoded in any case: it may bring
-// objects.
+// getItem decodes a key and its value. What the value leads to is let go at once if the key
+// cannot be decoded, and not when the garbage collector finds it.
 func getItem[K comparable, V any](t *trip, r *reader) (i Item[K, V], err error) {
 	k, val := r.bytes(), r.given()
-	i.Value, err = get[V](t, val)
-	if err == nil {
-		err = getKey(k, &i.Key)
+	if err = getKey(k, &i.Key); err != nil {
+		refuse(t, val)
+	} else {
+		i.Value, err = get[V](t, val)
 	}
 	if err != nil {
 		return Item[K, V]{}, err
