@@ -31,6 +31,12 @@ func (w *callWorker) rest(ctx context.Context) error {
 			}
 			mem.Pause(1)
 		}
+		for range yieldRounds {
+			futex.Yield()
+			if w.stopping.Load() || w.serve() {
+				return nil
+			}
+		}
 		w.looker.CompareAndSwap(w.number, 0)
 	}
 	return w.sleep(ctx)

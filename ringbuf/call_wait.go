@@ -66,6 +66,9 @@ func (c *callClient) await(ctx context.Context, slot int, s *callSlot, gen uint3
 		} else {
 			c.nudge()
 		}
+		if c.eager && c.yields(s, st) {
+			continue
+		}
 		if watch, err = c.sleep(ctx, slot, s, st, watch); err != nil {
 			if over, err := c.giveUp(slot, s, gen, err); over {
 				return err
@@ -164,4 +167,20 @@ func (c *callClient) giveUp(slot int, s *callSlot, gen uint32, err error) (over 
 		}
 	}
 	return false, nil
+}
+
+// yieldRounds is how often whoever has looked in vain lets others run before it sleeps.
+// Where there are more processes than processors, the one that it waits for is often
+// next: then neither a sleep nor a wake is needed, which cost more than all of this.
+const yieldRounds = 3
+
+// yields lets others run, and says whether the state of the slot is not st any more.
+func (c *callClient) yields(s *callSlot, st callState) bool {
+	for range yieldRounds {
+		futex.Yield()
+		if s.state.Load() != uint64(st) {
+			return true
+		}
+	}
+	return false
 }
