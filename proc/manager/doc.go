@@ -23,7 +23,8 @@
 // in its own time.
 //
 // All methods may be called from any goroutine of any process. Each has a context, which
-// bounds the call; calls that wait in the manager cost it neither a thread nor a goroutine.
+// bounds the call, unless its comment says otherwise (a lock is released also when the context
+// has ended). Calls that wait in the manager cost it neither a thread nor a goroutine.
 //
 // # When processes die
 //
