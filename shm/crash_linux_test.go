@@ -41,6 +41,38 @@ var _ = testproc.Helper("list victim", func(c *testproc.Child) {
 // listSteps are what item 1 is before and after each step of that victim.
 var listSteps = []any{long("a"), []byte("bytes"), int64(7), long("b")}
 
+var _ = testproc.Helper("list finisher", func(c *testproc.Child) {
+	l, err := shm.OpenShareableList(context.Background(), c.Args[0], nil)
+	require.NoError(c, err)
+	_, err = l.At(0)
+	require.NoError(c, err)
+})
+
+// S1 for who finishes what a dead process had noted, and dies, too.
+func TestListFinisherDies(t *testing.T) {
+	scenario := func(t *testing.T, v *testproc.Victim) {
+		name := newName(t)
+		shared := list(t, name, &shm.ListOptions{Locked: true}, mixed...)
+		// Item 3, a number so far, becomes a string of 3 bytes: offsets as in
+		// TestBadListTrailers.
+		s := openSegment(t, name)
+		put64(536, 3)(put64(528, 1)(putText(520, "8s")(s.Bytes())))
+		copy(s.Bytes()[544:], "abc")
+		put64(512, 4)(s.Bytes())
+		v.Start("list finisher", testproc.Args(name)).Wait()
+		want := append([]any{}, mixed...)
+		want[3] = "abc"
+		require.Equal(t, want, items(t, shared))
+		require.NoError(t, shared.Set(3, 5))
+		want[3] = int64(5)
+		require.Equal(t, want, items(t, shared))
+	}
+	testproc.CrashWalk(t, &testproc.WalkOptions{
+		Prefix: []string{"shm/list-"},
+		Skip:   []string{"shm/list-noting", "shm/list-noted", "shm/list-pending"},
+	}, scenario)
+}
+
 // S1 at every point of a store.
 func TestWriterDies(t *testing.T) {
 	value := func(t *testing.T, v *testproc.Victim) {

@@ -135,11 +135,14 @@ func (l *ShareableList) attachList(ctx context.Context, name string, f *os.File,
 		return err
 	}
 	filled, err := l.place()
-	for wait && !filled {
+	for wait && (!filled || err == nil && !l.coded()) {
 		// Nobody tells when Python has filled it; it takes microseconds.
 		select {
 		case <-ctx.Done():
 			l.detach()
+			if err == nil {
+				err = fmt.Errorf("%w: not filled yet", ErrCorrupt)
+			}
 			return fmt.Errorf("shm: list: open %q: %w while waiting: %w", name, ctx.Err(), err)
 		case <-time.After(time.Millisecond):
 			filled, err = l.place()
@@ -166,6 +169,24 @@ func (l *ShareableList) place() (filled bool, err error) {
 		l.mutex = at[semaphore.Mutex](b, l.layout.trailer()+trailerLock)
 	}
 	return filled, err
+}
+
+// coded says whether the codes have been written, which Python does last, from the
+// first to the last: whether the last item that needs one has it.
+func (l *ShareableList) coded() bool {
+	coded := true
+	_ = l.looking(func() error {
+		for i := l.layout.n - 1; i >= 0; i-- {
+			format := l.format(i)
+			if format == formatInt || format == formatFloat || format == formatBool {
+				continue
+			}
+			coded = l.bytes[l.layout.codes()+i] != codeNumber
+			break
+		}
+		return nil
+	})
+	return coded
 }
 
 // detach undoes attach: as a list this handle has never been.

@@ -107,6 +107,23 @@ func TestBadLists(t *testing.T) {
 	})
 }
 
+// What is no list at all is refused, and a list is nothing else.
+func TestListsAndOthers(t *testing.T) {
+	eachList(t, func(t *testing.T, o *shm.ListOptions) {
+		for _, k := range kinds {
+			name := newName(t)
+			must[closer](t)(k.create(name, nil))
+			_, err := shm.OpenShareableList(t.Context(), name, nil)
+			require.ErrorIs(t, err, shm.ErrCorrupt, k.name)
+
+			name = newName(t)
+			list(t, name, o, make([]any, 1000)...)
+			_, err = k.open(t.Context(), name, nil)
+			require.ErrorIs(t, err, shm.ErrForeign, k.name)
+		}
+	})
+}
+
 // The trailer of that list begins at 256: the lock at 384, pending at 512.
 func TestBadListTrailers(t *testing.T) {
 	for _, c := range []struct {

@@ -135,7 +135,10 @@ func TestListIsWaitedFor(t *testing.T) {
 		}
 		opened <- l
 	}()
-	for _, part := range [][2]int{{0, 8}, {8, 72}, {72, 128}, {184, 191}, {128, 184}} {
+	for _, part := range [][2]int{{0, 8}, {8, 72}, {72, 128}, {128, 184}, {184, 188}, {188, 191}} {
+		_, err = shm.OpenShareableList(ended, name, &shm.OpenOptions{Wait: true})
+		require.ErrorIs(t, err, context.Canceled, "before %v", part)
+		require.ErrorIs(t, err, shm.ErrCorrupt)
 		_, err = f.WriteAt(whole[part[0]:part[1]], int64(part[0]))
 		require.NoError(t, err)
 	}
