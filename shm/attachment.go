@@ -72,6 +72,17 @@ func (a *attachment) String() string {
 	return fmt.Sprintf("%s %q (%d bytes)", a.kind, a.name, len(a.m.Bytes()))
 }
 
+// text is the name for a message in which only that travels.
+func (a *attachment) text() ([]byte, error) {
+	if !a.open.Load() {
+		return nil, fmt.Errorf("marshal %s: %w", a, ErrClosed)
+	}
+	if a.name == "" {
+		return nil, fmt.Errorf("marshal %s: %w: it has none", a, ErrName)
+	}
+	return []byte(a.name), nil
+}
+
 // Unlink removes the name, if there is one. The memory stays usable for whoever
 // is attached. It returns ErrNotExist when somebody has removed it before.
 func (a *attachment) Unlink() error {

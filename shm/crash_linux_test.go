@@ -3,6 +3,7 @@ package shm_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +27,52 @@ var _ = testproc.Helper("array victim", func(c *testproc.Child) {
 	require.NoError(c, a.Set(1, blockOf(2)))
 })
 
+// long is a string of 1000 bytes.
+func long(text string) string { return strings.Repeat(text, 1000) }
+
+var _ = testproc.Helper("list victim", func(c *testproc.Child) {
+	l, err := shm.OpenShareableList(context.Background(), c.Args[0], nil)
+	require.NoError(c, err)
+	require.NoError(c, l.Set(1, []byte("bytes"))) // from a string
+	require.NoError(c, l.Set(1, 7))
+	require.NoError(c, l.Set(1, long("b")))
+})
+
+// listSteps are what item 1 is before and after each step of that victim.
+var listSteps = []any{long("a"), []byte("bytes"), int64(7), long("b")}
+
+var _ = testproc.Helper("list finisher", func(c *testproc.Child) {
+	l, err := shm.OpenShareableList(context.Background(), c.Args[0], nil)
+	require.NoError(c, err)
+	_, err = l.At(0)
+	require.NoError(c, err)
+})
+
+// S1 for who finishes what a dead process had noted, and dies, too.
+func TestListFinisherDies(t *testing.T) {
+	scenario := func(t *testing.T, v *testproc.Victim) {
+		name := newName(t)
+		shared := list(t, name, &shm.ListOptions{Locked: true}, mixed...)
+		// Item 3, a number so far, becomes a string of 3 bytes: offsets as in
+		// TestBadListTrailers.
+		s := openSegment(t, name)
+		put64(536, 3)(put64(528, 1)(putText(520, "8s")(s.Bytes())))
+		copy(s.Bytes()[544:], "abc")
+		put64(512, 4)(s.Bytes())
+		v.Start("list finisher", testproc.Args(name)).Wait()
+		want := append([]any{}, mixed...)
+		want[3] = "abc"
+		require.Equal(t, want, items(t, shared))
+		require.NoError(t, shared.Set(3, 5))
+		want[3] = int64(5)
+		require.Equal(t, want, items(t, shared))
+	}
+	testproc.CrashWalk(t, &testproc.WalkOptions{
+		Prefix: []string{"shm/list-"},
+		Skip:   []string{"shm/list-noting", "shm/list-noted", "shm/list-pending"},
+	}, scenario)
+}
+
 // S1 at every point of a store.
 func TestWriterDies(t *testing.T) {
 	value := func(t *testing.T, v *testproc.Victim) {
@@ -35,7 +82,7 @@ func TestWriterDies(t *testing.T) {
 		n := whole(t, load(t, shared))
 		if v.Fired() {
 			want := map[string]uint64{"shm/value-storing": 0, "shm/value-stored": 0, "shm/value-committed": 1}
-			require.Equal(t, want[v.Point], n)
+			require.Equal(t, want[v.Point]+uint64(v.Hit-1), n)
 		}
 		require.NoError(t, shared.Update(t.Context(), func(b *block) error {
 			require.Equal(t, n, whole(t, *b))
@@ -64,7 +111,33 @@ func TestWriterDies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, uint64(3), whole(t, b))
 	}
-	testproc.CrashWalk(t, nil, value, array)
+	// Each of the victim's stores in turn dies at the point.
+	list := func(t *testing.T, v *testproc.Victim) {
+		name := newName(t)
+		shared := list(t, name, &shm.ListOptions{Locked: true}, "before", listSteps[0], "after")
+		reader := openList(t, name, nil)
+		v.Start("list victim", testproc.Args(name)).Wait()
+		got, err := reader.Items()
+		require.NoError(t, err)
+		if !v.Fired() {
+			require.Equal(t, []any{"before", listSteps[3], "after"}, got)
+			return
+		}
+		// The hit'th store is under way, but not every store comes by every point.
+		want := map[string][]any{
+			"shm/list-noting": listSteps[:3], "shm/list-noted": listSteps[:3],
+			"shm/list-pending": listSteps[1:], "shm/list-finished": listSteps[1:],
+			"shm/list-formatted": listSteps[2:], // bytes have the format of a string
+			"shm/list-coded":     listSteps[1:], "shm/list-stored": listSteps[1:],
+			"shm/list-padded": {listSteps[1], listSteps[3]}, // a number leaves the rest
+		}[v.Point]
+		require.Equal(t, []any{"before", want[v.Hit-1], "after"}, got)
+		for _, next := range listSteps {
+			require.NoError(t, shared.Set(1, next))
+			require.Equal(t, []any{"before", next, "after"}, items(t, reader))
+		}
+	}
+	testproc.CrashWalk(t, &testproc.WalkOptions{Hits: 3}, value, array, list)
 }
 
 // S2 at every point of a store.
@@ -101,5 +174,21 @@ func TestWriterStops(t *testing.T) {
 		require.Equal(t, uint64(2), whole(t, shared.Slice()[1]))
 		shared.Unlock()
 	}
-	testproc.CrashWalk(t, &testproc.WalkOptions{Stop: true}, value, array)
+	list := func(t *testing.T, v *testproc.Victim) {
+		name := newName(t)
+		shared := list(t, name, &shm.ListOptions{Locked: true}, "before", listSteps[0], "after")
+		p := v.Start("list victim", testproc.Args(name))
+		if !p.WaitStopped() {
+			return
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		same := func(v any) (any, error) { return v, nil }
+		require.ErrorIs(t, shared.Update(ended, 0, same), context.Canceled, "it keeps its lock")
+		require.Contains(t, shared.String(), "before", "which does not wait")
+		p.Cont()
+		p.Succeed()
+		require.Equal(t, []any{"before", listSteps[3], "after"}, items(t, shared))
+	}
+	testproc.CrashWalk(t, &testproc.WalkOptions{Stop: true}, value, array, list)
 }

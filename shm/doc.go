@@ -1,15 +1,15 @@
 // Package shm gives several processes memory in common, with a name, a type and
 // a lifetime.
 //
-// There are four kinds. A [Segment] is raw bytes, the same as Python's
-// SharedMemory. An [Object] is one Go value that synchronises itself, with the
+// There are five kinds. A [Segment] is raw bytes, the same as Python's
+// SharedMemory. A [ShareableList] is Python's ShareableList. An [Object] is one Go value that synchronises itself, with the
 // types of package semaphore and sync/atomic. A [Value] is one Go value that
 // changes as a whole. An [Array] is many Go values and a lock. [View] and
 // [ViewSlice] are typed windows on raw bytes.
 //
 // Types in shared memory are plain: booleans, numbers, and arrays and structs
 // of them. Everything else is refused with a [*TypeError] that names the field.
-// All but segments carry a header, and opening compares it with what is
+// All but segments and Python's lists carry a header, and opening compares it with what is
 // expected: kind, layout of the type, size.
 //
 // # Lifetime
@@ -32,7 +32,8 @@
 // said with each kind.
 //
 // A process may be killed at any instruction. A Value then holds what was
-// stored last. The lock of an Array, and every semaphore.Mutex in an Object,
+// stored last, and so do the items of a ShareableList that has a lock. The lock of
+// an Array, and every semaphore.Mutex in an Object,
 // reports semaphore.ErrOwnerDied until somebody repairs what it protects.
 //
 // Processes that can write to the memory are trusted not to be hostile to its

@@ -26,6 +26,13 @@ var (
 	// ErrUnaligned is returned for a window at an offset that its type does not
 	// allow.
 	ErrUnaligned = errors.New("not aligned for its type")
+	// ErrValue is returned for a value that a ShareableList cannot hold.
+	ErrValue = errors.New("not a value for a list")
+	// ErrTooLong is returned for a string or bytes that are too long for a slot of
+	// a ShareableList.
+	ErrTooLong = errors.New("too long")
+	// ErrAbsent is returned for a value that is not in a ShareableList.
+	ErrAbsent = errors.New("not in the list")
 )
 
 // Errors of creating and opening. None of them leaves anything behind.

@@ -113,6 +113,42 @@ func ExampleArray() {
 	// 3 3
 }
 
+func ExampleShareableList() {
+	name := fmt.Sprintf("example-list-%d", os.Getpid())
+	l, err := shm.NewShareableList(name, nil, "howdy", -273.154, 100, nil, true) // in Python: ShareableList(name=name)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	defer l.Unlink()
+	if err := l.Set(-1, "so"); err != nil {
+		log.Fatal(err)
+	}
+	err = l.Set(0, "how do you do")
+	fmt.Println(errors.Is(err, shm.ErrTooLong))
+	for v := range l.All() {
+		fmt.Println(v)
+	}
+	// Output:
+	// true
+	// howdy
+	// -273.154
+	// 100
+	// <nil>
+	// so
+}
+
+func ExampleListOptions() {
+	l, err := shm.NewShareableList("", &shm.ListOptions{Locked: true}, 41, "idle")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	err = l.Update(context.Background(), 0, func(v any) (any, error) { return v.(int64) + 1, nil })
+	fmt.Println(l, err)
+	// Output: anonymous list [42, "idle"] <nil>
+}
+
 func ExampleTypeError() {
 	type Entry struct {
 		At   int64

@@ -5,7 +5,7 @@ import (
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
-// Everything but a segment begins with the header of package shmfile. What
+// Everything but a segment and a list (list_layout.go) begins with the header of package shmfile. What
 // follows:
 //
 //	Object[T]  offset      size       field

@@ -110,15 +110,7 @@ func (s *Segment) pages(verb string, do func() error) error {
 
 // MarshalText returns the segment's name, by which another process can attach.
 // An anonymous segment has none: ErrName.
-func (s *Segment) MarshalText() ([]byte, error) {
-	if !s.open.Load() {
-		return nil, fmt.Errorf("marshal %s: %w", s, ErrClosed)
-	}
-	if s.name == "" {
-		return nil, fmt.Errorf("marshal %s: %w: it has none", s, ErrName)
-	}
-	return []byte(s.name), nil
-}
+func (s *Segment) MarshalText() ([]byte, error) { return s.text() }
 
 // UnmarshalText attaches a new Segment to the one of that name. It fails like
 // Open, with ErrNotExist if the name is gone.

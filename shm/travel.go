@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -111,4 +112,20 @@ func (a *Array[T]) UnmarshalBinary(ref []byte) error {
 		a.place(n)
 	}
 	return err
+}
+
+// MarshalBinary is called when the list is an argument of another process,
+// which gets a handle of its own. It returns ErrNotTravelling anywhere else.
+func (l *ShareableList) MarshalBinary() ([]byte, error) { return l.send() }
+
+// UnmarshalBinary attaches a new ShareableList to the one that arrived.
+func (l *ShareableList) UnmarshalBinary(ref []byte) error {
+	name, f, err := l.receive("list", ref)
+	if errors.Is(err, handle.ErrGone) {
+		return nil // closed: whoever decodes is told
+	}
+	if err != nil {
+		return err
+	}
+	return l.attachList(context.Background(), name, f, false)
 }

@@ -21,6 +21,8 @@ type luggage struct {
 	Object  *shm.Object[account]
 	Value   *shm.Value[block]
 	Array   *shm.Array[point]
+	List    *shm.ShareableList
+	Locked  *shm.ShareableList
 }
 
 func (l *luggage) close(t require.TestingT) {
@@ -28,6 +30,8 @@ func (l *luggage) close(t require.TestingT) {
 	require.NoError(t, l.Object.Close())
 	require.NoError(t, l.Value.Close())
 	require.NoError(t, l.Array.Close())
+	require.NoError(t, l.List.Close())
+	require.NoError(t, l.Locked.Close())
 }
 
 func pack(t *testing.T, name func() string) *luggage {
@@ -41,6 +45,10 @@ func pack(t *testing.T, name func() string) *luggage {
 	l.Value, err = shm.NewValue(name(), blockOf(3), nil)
 	require.NoError(t, err)
 	l.Array, err = shm.NewArray[point](name(), 5, nil)
+	require.NoError(t, err)
+	l.List, err = shm.NewShareableList(name(), nil, mixed...)
+	require.NoError(t, err)
+	l.Locked, err = shm.NewShareableList(name(), &shm.ListOptions{Locked: true}, mixed...)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.close(t) })
 	return l
@@ -67,6 +75,10 @@ var _ = testproc.Helper("receive", func(c *testproc.Child) {
 	l.Object.Ptr().mu.Unlock()
 	require.NoError(c, l.Value.Store(blockOf(whole(c, load(c, l.Value))+1)))
 	require.NoError(c, l.Array.Set(4, point{4, 4, 4}))
+	require.Equal(c, mixed, items(c, l.List))
+	require.NoError(c, l.List.Set(-1, "arrived"))
+	require.True(c, l.Locked.Locked())
+	require.NoError(c, l.Locked.Set(-1, "locked"))
 	l.close(c)
 })
 
@@ -92,6 +104,8 @@ func TestHandlesTravel(t *testing.T) {
 			require.Equal(t, int64(77), l.Object.Ptr().balance)
 			require.Equal(t, uint64(4), whole(t, load(t, l.Value)))
 			require.Equal(t, point{4, 4, 4}, l.Array.Slice()[4])
+			require.Equal(t, "arrived", items(t, l.List)[6]) // M28
+			require.Equal(t, "locked", items(t, l.Locked)[6])
 		})
 	}
 }
@@ -140,7 +154,11 @@ func TestBadLuggage(t *testing.T) {
 	require.ErrorIs(t, receive([]byte{9}, hs, new(shm.Array[point])), handle.ErrReference)
 	require.ErrorIs(t, receive(ref, hs, l.Array), shm.ErrBusy, "it is in use")
 
+	require.ErrorIs(t, receive(ref, hs, new(shm.ShareableList)), shm.ErrKind)
+
 	lying := hs[0]
+	lying.Kind = "shm.list"
+	require.ErrorIs(t, receive(ref, []handle.Handle{lying}, new(shm.ShareableList)), shm.ErrCorrupt)
 	lying.Kind = "shm.value"
 	require.ErrorIs(t, receive(ref, []handle.Handle{lying}, new(shm.Value[point])), shm.ErrKind)
 	lying.Kind = "shm.object"
@@ -161,7 +179,7 @@ func TestBadLuggage(t *testing.T) {
 	for _, m := range []interface {
 		encoding.BinaryMarshaler
 		encoding.BinaryUnmarshaler
-	}{new(shm.Segment), new(shm.Object[int]), new(shm.Value[int]), new(shm.Array[int])} {
+	}{new(shm.Segment), new(shm.Object[int]), new(shm.Value[int]), new(shm.Array[int]), new(shm.ShareableList)} {
 		_, err := m.MarshalBinary()
 		require.ErrorIs(t, err, shm.ErrClosed)
 		require.ErrorIs(t, m.UnmarshalBinary([]byte{0}), shm.ErrNotTravelling)
@@ -191,7 +209,7 @@ func TestGoneIsClosed(t *testing.T) {
 		Unlink() error
 		Close() error
 		encoding.BinaryMarshaler
-	}{s, o, v, a} {
+	}{s, o, v, a, got.List} {
 		require.Empty(t, any.Name())
 		require.Nil(t, any.File())
 		require.NoError(t, any.Unlink())
@@ -211,6 +229,13 @@ func TestGoneIsClosed(t *testing.T) {
 	closed(err)
 	_, err = shm.ViewSlice[int64](s, 0, 1)
 	closed(err)
+
+	_, err = got.List.MarshalText()
+	closed(err)
+	_, err = got.List.At(0)
+	closed(err)
+	closed(got.List.Set(0, 1))
+	require.Zero(t, got.List.Len())
 
 	require.Nil(t, o.Ptr())
 
