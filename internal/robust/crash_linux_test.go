@@ -75,6 +75,9 @@ func join(t require.TestingT, p *Presence) {
 			return
 		}
 		require.ErrorIs(t, err, ErrBusy)
+		if StateOf(word) == Vacant {
+			continue // somebody has come since, and may have left again: nobody would wake us
+		}
 		require.NoError(t, futex.Sleep(context.Background(), &p.Word, word, p.CheckOwner))
 	}
 }
