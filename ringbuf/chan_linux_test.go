@@ -425,6 +425,7 @@ func TestChanCorrupt(t *testing.T) {
 }
 
 func TestChanTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	type page [4096]byte
 	c, err := NewChan[page](newName(t), 4, nil)
 	require.NoError(t, err)

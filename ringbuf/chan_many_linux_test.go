@@ -707,6 +707,7 @@ func TestManyChanTravels(t *testing.T) {
 }
 
 func TestManyChanTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	type page [4096]byte
 	c, err := NewChan[page](newName(t), 4, &Options{Mode: MPMC})
 	require.NoError(t, err)
@@ -742,6 +743,7 @@ func TestManyChanTruncated(t *testing.T) {
 // The file is truncated under goroutines that wait and queue: each of them hears of it,
 // and no lock stays held.
 func TestManyChanTruncatedUnderWaiters(t *testing.T) {
+	faultsAreSeen(t)
 	eachStrategy(t, func(t *testing.T, s Strategy) {
 		for range 3 {
 			c, err := NewChan[int64](newName(t), 2, &Options{Mode: MPMC, Strategy: s})

@@ -629,6 +629,7 @@ func TestExchangeErrors(t *testing.T) {
 
 // Somebody truncates the file while replies are put off: Serve ends, and Send is harmless.
 func TestLaterTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	name := callName(t)
 	e, err := NewExchange(name, nil)
 	require.NoError(t, err)

@@ -319,6 +319,7 @@ func TestLargeNoSpace(t *testing.T) {
 
 // The part of a named ring's file where large messages are is cut off.
 func TestLargeTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	cutOff := func(r *Ring) { require.NoError(t, os.Truncate("/dev/shm/"+r.Name(), headSize+minCapacity)) }
 	for name, try := range map[string]func(p *Producer, c *Consumer) error{
 		"Send": func(p *Producer, c *Consumer) error {

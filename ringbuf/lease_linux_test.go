@@ -142,6 +142,7 @@ func TestLeaseOptions(t *testing.T) {
 
 // A named queue, whose file may be truncated, has leases too.
 func TestLeaseNamed(t *testing.T) {
+	faultsAreSeen(t)
 	name := newName(t)
 	q, err := NewQueue(name, &Options{Leases: true})
 	require.NoError(t, err)

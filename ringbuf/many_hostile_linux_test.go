@@ -463,6 +463,7 @@ func TestManyCorruptExtent(t *testing.T) {
 // The file is truncated while ends have it mapped: whatever they touch says so, and
 // Close works.
 func TestManyTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	for name, size := range map[string]int64{"to nothing": 0, "to the head": 1 << 16} {
 		t.Run(name, func(t *testing.T) {
 			o := hostileOptions
@@ -502,6 +503,7 @@ func TestManyTruncated(t *testing.T) {
 // The file is truncated while an end sleeps: it hears of it, or Close ends its sleep,
 // whatever is faster.
 func TestManyTruncatedAsleep(t *testing.T) {
+	faultsAreSeen(t)
 	for _, closes := range []bool{false, true} {
 		for _, sends := range []bool{false, true} {
 			o := hostileOptions

@@ -58,6 +58,7 @@ func TestManyNamedNoSpace(t *testing.T) {
 
 // copiedTo is a ring as fresh as like, in that file.
 func copiedTo(t *testing.T, like *Ring, path string) *Ring {
+	faultsAreSeen(t)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	require.NoError(t, err)
 	geo := like.many.geo

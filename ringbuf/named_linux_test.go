@@ -219,6 +219,7 @@ func TestForeignFiles(t *testing.T) {
 // The file is truncated while both ends have it mapped: whatever copies returns
 // ErrTruncated, and Close works.
 func TestTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	for name, size := range map[string]int64{"to nothing": 0, "to the head": headSize, "to a page": 4096} {
 		t.Run(name, func(t *testing.T) {
 			r := namedRing(t, newName(t), &Options{Capacity: minCapacity})
@@ -262,6 +263,7 @@ func TestTruncated(t *testing.T) {
 
 // The file is truncated while one end sleeps.
 func TestTruncatedAsleep(t *testing.T) {
+	faultsAreSeen(t)
 	eachStrategy(t, func(t *testing.T, s Strategy) {
 		for _, size := range []int64{0, headSize} {
 			r := namedRing(t, newName(t), &Options{Capacity: minCapacity, Strategy: s})
@@ -304,6 +306,7 @@ var _ = testproc.Helper("two rings", func(c *testproc.Child) {
 })
 
 func TestTruncatedDoesNotHideDeath(t *testing.T) {
+	faultsAreSeen(t)
 	spoilt, whole := namedRing(t, newName(t), &Options{Capacity: minCapacity}), ring(t, &Options{Capacity: minCapacity})
 	other := namedRing(t, newName(t), &Options{Capacity: minCapacity})
 	v := testproc.Start(t, "two rings", testproc.Args(other.Name(), spoilt.Name()), testproc.Files(whole.File()))

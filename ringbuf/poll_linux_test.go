@@ -300,6 +300,7 @@ func TestPollFileGivenAway(t *testing.T) {
 
 // A file that is truncated makes the descriptor readable.
 func TestPollFileTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	for _, m := range []Mode{SPSC, MPMC} {
 		name := newName(t)
 		r := namedRing(t, name, &Options{Mode: m})

@@ -598,6 +598,7 @@ func TestQueueTravels(t *testing.T) {
 // The file is truncated under goroutines that wait and queue: each of them hears of it,
 // and no lock stays held.
 func TestQueueTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	eachStrategy(t, func(t *testing.T, s Strategy) {
 		if race.Enabled && s == Spin {
 			t.Skip("a fault inside of the race detector's own access cannot be recovered, and who spins is mostly there")

@@ -601,6 +601,7 @@ func TestSelectSharesTurns(t *testing.T) {
 
 // A ring whose file is truncated while a Select sleeps is ready with ErrTruncated.
 func TestSelectTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	for _, m := range []Mode{SPSC, MPMC} {
 		t.Run(m.String(), func(t *testing.T) {
 			name := newName(t)

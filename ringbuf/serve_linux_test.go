@@ -290,6 +290,7 @@ func TestReplyTooLarge(t *testing.T) {
 
 // Somebody truncates the file: calls and Serve end, and nobody faults.
 func TestCallTruncated(t *testing.T) {
+	faultsAreSeen(t)
 	name := callName(t)
 	served := async(func() ([]byte, error) { return nil, Serve(t.Context(), name, callEcho, nil) })
 	c, err := Dial(bounded(t), name, &DialOptions{Wait: true})
