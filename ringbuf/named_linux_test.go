@@ -306,7 +306,6 @@ var _ = testproc.Helper("two rings", func(c *testproc.Child) {
 })
 
 func TestTruncatedDoesNotHideDeath(t *testing.T) {
-	faultsAreSeen(t)
 	spoilt, whole := namedRing(t, newName(t), &Options{Capacity: minCapacity}), ring(t, &Options{Capacity: minCapacity})
 	other := namedRing(t, newName(t), &Options{Capacity: minCapacity})
 	v := testproc.Start(t, "two rings", testproc.Args(other.Name(), spoilt.Name()), testproc.Files(whole.File()))
