@@ -256,7 +256,8 @@ func newCallWalk(t *testing.T, v *testproc.Victim) *callWalk {
 	require.True(t, w.frozen.Stop())
 	dead := startServer(t, w.name, "walk")
 	second := stayer()
-	for _, p := range []*testproc.Proc{dead, second, first} {
+	require.True(t, dead.Stop()) // it is not to bury its client, which is not to notice its death
+	for _, p := range []*testproc.Proc{second, first, dead} {
 		p.Kill()
 		p.Wait()
 	}

@@ -340,6 +340,9 @@ func (r *laneReceiver) await(ctx context.Context, w *patience, wait bool) error 
 		if r.news() {
 			return nil
 		}
+		if r.closed.Load() { // the last producer was this ring's too, and left in Ring.Close
+			return ErrClosed
+		}
 		if !r.mayComeBack() {
 			return err
 		}

@@ -201,6 +201,8 @@ func (s *laneSender) befriend() error {
 		return nil
 	case c.dead:
 		return errConsumerDied
+	case s.closed.Load(): // the last one was this ring's too, and left in Ring.Close
+		return ErrClosed
 	}
 	return ErrNoConsumer
 }

@@ -65,6 +65,9 @@ func (r *receiver) message(ctx context.Context, wait bool) error {
 			if found, err := r.look(); found || err != nil {
 				return err
 			}
+			if r.closed.Load() { // the peer was this ring's too, and left in Ring.Close
+				return ErrClosed
+			}
 			return over
 		}
 		if !wait {

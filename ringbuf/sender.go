@@ -70,6 +70,8 @@ func (s *sender) room(ctx context.Context, need uint64, wait bool) error {
 		case s.patient:
 		case peer.died():
 			return errConsumerDied
+		case peer.gone() && s.closed.Load(): // it was this ring's too, and left in Ring.Close
+			return ErrClosed
 		case peer.gone():
 			return ErrNoConsumer
 		}
