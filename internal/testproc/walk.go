@@ -2,11 +2,14 @@ package testproc
 
 import (
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shmkit/shmkit/internal/race"
 )
 
 // WalkOptions changes a CrashWalk. Nil is the package's own points, killed at
@@ -34,6 +37,7 @@ type Victim struct {
 // Victim.Start starts the process that dies at the point; others start with
 // Start. Not every scenario reaches every point: a victim that does not ends as
 // its helper ends. A point whose first hit fired in no scenario fails the test.
+// Under the race detector a quarter of the points is walked, always the same.
 func CrashWalk(t *testing.T, o *WalkOptions, scenarios ...func(t *testing.T, v *Victim)) {
 	t.Helper()
 	if o == nil {
@@ -51,6 +55,10 @@ func CrashWalk(t *testing.T, o *WalkOptions, scenarios ...func(t *testing.T, v *
 	}
 	if len(points) == 0 {
 		t.Fatalf("no crash points in %q", o.Dirs)
+	}
+	if race.Enabled { // the other points are on the same paths; all are walked without it
+		skipped.Store(true)
+		points = slices.DeleteFunc(points, func(p string) bool { return crc32.ChecksumIEEE([]byte(p))%4 != 0 })
 	}
 	path := VictimBinary(t)
 	for _, point := range points {

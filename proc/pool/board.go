@@ -144,7 +144,7 @@ func (d *desk) revoke(seq uint64) bool {
 // running says which task of the batch has begun, if one has.
 func (d *desk) running(seq uint64) (index int, ok bool) {
 	w := d.place[seq%places].Load()
-	return int(w >> stateBits & maxTasks), w>>seqShift == seq && w&(1<<stateBits-1) == stateRunning
+	return int(w >> stateBits & maxTasks), w>>seqShift == seq<<seqShift>>seqShift && w&(1<<stateBits-1) == stateRunning
 }
 
 // inTray returns the first n results of a size in the tray, nil if it cannot hold them.
