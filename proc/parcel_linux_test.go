@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shmkit/shmkit/internal/handle"
+	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/shmkit/shmkit/proc"
 	"github.com/shmkit/shmkit/ringbuf"
 	"github.com/shmkit/shmkit/shm"
@@ -540,6 +542,33 @@ func TestStrangersAtTheDoor(t *testing.T) {
 	silent, err := net.Dial("unixpacket", door(t))
 	require.NoError(t, err)
 	defer silent.Close()
+	j, err := q.Get(ctx)
+	require.NoError(t, err)
+	fmt.Fprint(j.Out, "arrived")
+	j.Out.Close()
+	require.Equal(t, "arrived", out.all())
+	eventuallyNoDoor(t)
+}
+
+// Shows a token at a door, as another user.
+var _ = testproc.Helper("parcel.otherUser", func(c *testproc.Child) {
+	require.NoError(c, syscall.Setuid(65534))
+	conn, err := net.Dial("unixpacket", c.Args[0])
+	require.NoError(c, err)
+	_, _ = conn.Write([]byte(c.Args[1])) // the door may be shut already
+	n, err := conn.Read(make([]byte, 1))
+	require.Zero(c, n)
+	require.Error(c, err)
+})
+
+// Another user who has learnt a token gets nothing for it.
+func TestOtherUserAtTheDoor(t *testing.T) {
+	testproc.Need(t, "root, to be another user", os.Geteuid() == 0)
+	ctx := watchdog(t)
+	q := newQueue[job](t, nil)
+	out := newOutput(t)
+	require.NoError(t, q.Put(ctx, job{Text: "guarded", Out: out.W}))
+	testproc.Start(t, "parcel.otherUser", testproc.Args(door(t), proc.TokensOf()[0])).Succeed()
 	j, err := q.Get(ctx)
 	require.NoError(t, err)
 	fmt.Fprint(j.Out, "arrived")
