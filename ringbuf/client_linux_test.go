@@ -326,9 +326,9 @@ func TestCallNoAllocations(t *testing.T) {
 func TestCallNoSystemCalls(t *testing.T) {
 	if race.Enabled { // its runtime sleeps and wakes by itself: only that the calls are made
 		child := testproc.Start(t, "call.cost", testproc.Args(callName(t)))
-		child.Expect(costBegin)
-		child.WriteLine(costBegin)
-		child.Expect(costEnd)
+		child.Expect(callsBegin)
+		child.WriteLine(callsBegin)
+		child.Expect(callsEnd)
 		return
 	}
 	strace := testproc.NeedTool(t, "strace")
@@ -340,7 +340,7 @@ func TestCallNoSystemCalls(t *testing.T) {
 	if line, ok := child.NextLine(); !ok {
 		testproc.Need(t, "permission to trace: "+child.Stderr(), false)
 	} else {
-		require.Equal(t, costBegin, line)
+		require.Equal(t, callsBegin, line)
 	}
 	most := callBatch / 10
 	if runtime.NumCPU() == 1 {
@@ -349,11 +349,11 @@ func TestCallNoSystemCalls(t *testing.T) {
 	var seen []int // lines of system calls in each batch
 	for quiet := false; !quiet; {
 		require.Less(t, len(seen), callBatches, "no batch was quiet: %v", seen[max(0, len(seen)-20):])
-		child.WriteLine(costBegin)
-		child.Expect(costEnd)
+		child.WriteLine(callsBegin)
+		child.Expect(callsEnd)
 		b, err := os.ReadFile(log)
 		require.NoError(t, err)
-		during := string(b[bytes.LastIndex(b, []byte(costBegin)):])
+		during := string(b[bytes.LastIndex(b, []byte(callsBegin)):])
 		calls := strings.Count(during, "futex") + strings.Count(during, "fallocate")
 		seen = append(seen, calls)
 		quiet = calls < most
@@ -362,7 +362,12 @@ func TestCallNoSystemCalls(t *testing.T) {
 	child.Succeed()
 }
 
-const callBatch, callBatches = 500, 1000
+const (
+	callBatch, callBatches = 500, 1000
+
+	callsBegin = "calls begin here"
+	callsEnd   = "calls end here"
+)
 
 var _ = testproc.Helper("call.cost", func(c *testproc.Child) {
 	ctx := context.Background()
@@ -370,13 +375,13 @@ var _ = testproc.Helper("call.cost", func(c *testproc.Child) {
 	client, err := Dial(ctx, c.Args[0], &DialOptions{Wait: true})
 	require.NoError(c, err)
 	request, buf := make([]byte, 2000), make([]byte, 0, 4000)
-	c.WriteLine(costBegin)
+	c.WriteLine(callsBegin)
 	for {
 		c.ReadLine() // ends the process when the test has seen enough
 		for range callBatch {
 			_, err := client.CallAppend(ctx, buf, request)
 			require.NoError(c, err)
 		}
-		c.WriteLine(costEnd)
+		c.WriteLine(callsEnd)
 	}
 })

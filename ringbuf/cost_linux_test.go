@@ -3,9 +3,6 @@ package ringbuf
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -107,11 +104,30 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-const (
-	costRounds = 5000
-	costBegin  = "calls begin here"
-	costEnd    = "calls end here"
-)
+// costRounds is how often helpers do what must not make system calls.
+const costRounds = 5000
+
+// tracedCalls makes the calls for noSystemCalls.
+func tracedCalls(c *testproc.Child, calls map[string]func()) {
+	round := func() error {
+		for _, call := range calls {
+			call()
+		}
+		return nil
+	}
+	_ = round()
+	runtime.GC()
+	debug.SetGCPercent(-1)
+	c.Traced(costRounds, round)
+}
+
+// noSystemCalls runs a helper whose calls make no system call. Now and then the runtime
+// does something of its own.
+func noSystemCalls(t *testing.T, helper string, args ...string) {
+	t.Helper()
+	calls, _ := testproc.Trace(t, helper, testproc.Args(args...), testproc.Env("GOMAXPROCS=1"))
+	require.Less(t, len(calls), costRounds/50, "%.2000s", strings.Join(calls, "\n"))
+}
 
 var _ = testproc.Helper("cost", func(c *testproc.Child) {
 	s := strategies[number(c, 0)]
@@ -124,59 +140,14 @@ var _ = testproc.Helper("cost", func(c *testproc.Child) {
 	ch, err := NewChan[uint64]("", 64, &Options{Strategy: s})
 	require.NoError(c, err)
 	calls := uncontended(c, p, e, ch)
-	for _, call := range calls {
-		call()
-	}
-	runtime.GC()
-	debug.SetGCPercent(-1)
-	runtime.LockOSThread()
-	c.WriteLine(costBegin)
-	for _, call := range calls {
-		for range costRounds {
-			call()
-		}
-	}
-	c.WriteLine(costEnd)
+	tracedCalls(c, calls)
 })
-
-var straceLine = regexp.MustCompile(`^(\d+) +(\w+)\(`)
 
 // S5: no system call where nobody waits, which also says that nobody is woken
 // who does not sleep.
 func TestNoSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	self, err := os.Executable()
-	require.NoError(t, err)
 	for i, s := range strategies {
-		t.Run(s.String(), func(t *testing.T) {
-			log := filepath.Join(t.TempDir(), "log")
-			child := testproc.Start(t, "cost", testproc.Binary(strace),
-				testproc.Args("-f", "-qq", "-o", log, self, fmt.Sprint(i)), testproc.Env("GOMAXPROCS=1"))
-			if line, ok := child.NextLine(); !ok {
-				testproc.Need(t, "permission to trace: "+child.Stderr(), false)
-			} else {
-				require.Equal(t, costBegin, line)
-			}
-			child.Expect(costEnd)
-			child.Succeed()
-			b, err := os.ReadFile(log)
-			require.NoError(t, err)
-			_, after, ok := strings.Cut(string(b), costBegin)
-			require.True(t, ok)
-			during, _, ok := strings.Cut(after, costEnd)
-			require.True(t, ok)
-			thread := straceLine.FindStringSubmatch(during[strings.LastIndexByte(during, '\n')+1:])[1]
-			calls := 0
-			for line := range strings.Lines(during) {
-				m := straceLine.FindStringSubmatch(line)
-				// The runtime interrupts long loops by signals.
-				if m != nil && m[1] == thread && m[2] != "rt_sigreturn" && m[2] != "write" {
-					calls++
-				}
-			}
-			// Now and then the runtime does something of its own.
-			require.Less(t, calls, costRounds/50, "%.2000s", during)
-		})
+		t.Run(s.String(), func(t *testing.T) { noSystemCalls(t, "cost", fmt.Sprint(i)) })
 	}
 }
 

@@ -4,16 +4,10 @@ package semaphore
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // barUncontended is every operation on a barrier of one party.
@@ -58,58 +52,20 @@ func TestBarrierSpinningAllocatesNothing(t *testing.T) {
 	m.b.Abort()
 }
 
-// barrier.calls makes the system calls that the test looks for between two
-// getppid.
+// Does everything that one party can do.
 var _ = testproc.Helper("barrier.calls", func(c *testproc.Child) {
 	m, _, _ := barMap(c, c.Files[0], c.Args[0])
 	ctx, action := context.Background(), func() error { return nil }
 	require.NoError(c, barUncontended(&m.b, ctx, action)) // starts the keeper
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := barUncontended(&m.b, ctx, action); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
-	runtime.UnlockOSThread()
-	c.WriteLine("%s", barWait(&m.b, 1))
+	c.Traced(tracedRounds, func() error { return barUncontended(&m.b, ctx, action) })
+	require.Equal(c, "0", barWait(&m.b, 1))
 })
 
 // With one party there is no system call at all.
 func TestBarrierSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	eachPlace(t, func(t *testing.T, place string) {
 		_, f := newBar(t, place, 1)
-		trace := filepath.Join(t.TempDir(), "trace")
-		p := testproc.Start(t, "barrier.calls", testproc.Files(f), testproc.Binary(strace),
-			testproc.Args("-f", "-o", trace, exe, place))
-		p.Expect("0")
-		p.Succeed()
-		b, err := os.ReadFile(trace)
-		require.NoError(t, err)
-		var thread string // the one that makes the calls
-		var between []string
-		ends := 0
-		for line := range strings.Lines(string(b)) {
-			tid, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			switch {
-			case strings.HasPrefix(call, "getppid("):
-				thread = tid
-				ends++
-			case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-				between = append(between, call) // signals are the runtime's
-			}
-		}
-		require.Equal(t, 2, ends, "the trace:\n%s", b)
-		require.Less(t, len(between), 100, "of 1000 rounds; the runtime may make some:\n%s", strings.Join(between, "\n"))
-		for _, call := range between {
-			require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
-		}
+		noSystemCalls(t, "barrier.calls", f, place)
 	})
 }
 

@@ -5,18 +5,12 @@ package semaphore
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // uncontended is every operation on a mutex that nobody else wants.
@@ -64,15 +58,7 @@ var _ = testproc.Helper("calls", func(c *testproc.Child) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	require.NoError(c, uncontended(&m.mu[0], ctx)) // starts the keeper
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := uncontended(&m.mu[0], ctx); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
-	runtime.UnlockOSThread()
+	c.Traced(tracedRounds, func() error { return uncontended(&m.mu[0], ctx) })
 	require.NoError(c, m.mu[1].Lock())
 	for range 3 {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -85,45 +71,9 @@ var _ = testproc.Helper("calls", func(c *testproc.Child) {
 // An uncontended operation makes no system call; a timed wait sleeps on the
 // monotonic clock (X14).
 func TestSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	eachPlace(t, func(t *testing.T, place string) {
 		_, f := newMemory(t, place)
-		trace := filepath.Join(t.TempDir(), "trace")
-		p := testproc.Start(t, "calls", testproc.Files(f), testproc.Binary(strace),
-			testproc.Args("-f", "-o", trace, exe, place))
-		p.Succeed()
-		b, err := os.ReadFile(trace)
-		require.NoError(t, err)
-		var thread string // the one that makes the calls
-		var between []string
-		ends := 0
-		for line := range strings.Lines(string(b)) {
-			tid, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			switch {
-			case strings.HasPrefix(call, "getppid("):
-				thread = tid
-				ends++
-			case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-				between = append(between, call) // signals are the runtime's
-			}
-		}
-		require.Equal(t, 2, ends, "the trace:\n%s", b)
-		require.Less(t, len(between), 100, "of 1000 rounds; the runtime may make some:\n%s", strings.Join(between, "\n"))
-		for _, call := range between {
-			require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
-		}
-		timed := 0
-		for line := range strings.Lines(string(b)) {
-			if strings.Contains(line, "futex") && strings.Contains(line, "tv_sec") { // nobody's, or absolute
-				require.NotContains(t, line, "REALTIME")
-				timed++
-			}
-		}
-		t.Logf("%d timed waits in the trace, %d system calls in 1000 rounds", timed, len(between))
+		timedOnMonotonicClock(t, noSystemCalls(t, "calls", f, place))
 	})
 }
 

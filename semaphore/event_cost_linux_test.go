@@ -4,16 +4,10 @@ package semaphore
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // cheap are the operations that nobody else is in the way of, of a recursive
@@ -98,56 +92,23 @@ func TestCheapAllocatesNothing(t *testing.T) {
 // clear makes everything zero, for other structs than mutexes.
 func (m *memory) clear() { *m = memory{} }
 
-// cheap.calls makes the system calls that the test looks for between two
-// getppid. Args: which, place.
+// Does what a test asks for. Args: which, place.
 var _ = testproc.Helper("cheap.calls", func(c *testproc.Child) {
 	m, _, _ := mapMemory(c, c.Files[0], c.Args[1])
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	op := cheap[c.Args[0]](m, ctx)
 	require.NoError(c, op()) // starts the keeper
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := op(); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
-	runtime.UnlockOSThread()
+	c.Traced(tracedRounds, op)
 })
 
 func TestCheapMakesNoSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	for name := range cheap {
 		for _, place := range places {
 			t.Run(name+"/"+place, func(t *testing.T) {
 				m, f := newMemory(t, place)
 				m.clear()
-				trace := filepath.Join(t.TempDir(), "trace")
-				testproc.Start(t, "cheap.calls", testproc.Files(f), testproc.Binary(strace),
-					testproc.Args("-f", "-o", trace, exe, name, place)).Succeed()
-				b, err := os.ReadFile(trace)
-				require.NoError(t, err)
-				var thread string
-				ends, calls := 0, 0
-				for line := range strings.Lines(string(b)) {
-					tid, call, _ := strings.Cut(line, " ")
-					call = strings.TrimSpace(call)
-					switch {
-					case strings.HasPrefix(call, "getppid("):
-						thread = tid
-						ends++
-					case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-						calls++ // signals are the runtime's
-						require.NotRegexp(t, `FUTEX_(WAKE|WAKE_OP|WAIT|WAIT_BITSET),|futex_waitv`, call)
-					}
-				}
-				require.Equal(t, 2, ends, "the trace:\n%s", b)
-				require.Less(t, calls, 100, "of 1000 rounds; the runtime may make some")
+				noSystemCalls(t, "cheap.calls", f, name, place)
 			})
 		}
 	}

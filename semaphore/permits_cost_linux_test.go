@@ -6,16 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // permitsUncontended is every operation on permits that nobody else wants.
@@ -43,55 +37,20 @@ func TestPermitsAllocateNothing(t *testing.T) {
 	})
 }
 
-// permits.calls makes the system calls that the test looks for between two
-// getppid.
+// Does everything that needs nobody else.
 var _ = testproc.Helper("permits.calls", func(c *testproc.Child) {
 	m, _, _ := permitsMap(c, c.Files[0], c.Args[0])
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	require.NoError(c, permitsUncontended(&m.p, ctx)) // starts the keeper
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := permitsUncontended(&m.p, ctx); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
+	c.Traced(tracedRounds, func() error { return permitsUncontended(&m.p, ctx) })
 })
 
 // An uncontended operation makes no system call.
 func TestPermitsSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	eachPlace(t, func(t *testing.T, place string) {
 		_, f := newPermits(t, place, 3)
-		trace := filepath.Join(t.TempDir(), "trace")
-		testproc.Start(t, "permits.calls", testproc.Files(f), testproc.Binary(strace),
-			testproc.Args("-f", "-o", trace, exe, place)).Succeed()
-		b, err := os.ReadFile(trace)
-		require.NoError(t, err)
-		var thread string // the one that makes the calls
-		var between []string
-		ends := 0
-		for line := range strings.Lines(string(b)) {
-			tid, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			switch {
-			case strings.HasPrefix(call, "getppid("):
-				thread = tid
-				ends++
-			case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-				between = append(between, call) // signals are the runtime's
-			}
-		}
-		require.Equal(t, 2, ends, "the trace:\n%s", b)
-		require.Less(t, len(between), 100, "of 1000 rounds; the runtime may make some:\n%s", strings.Join(between, "\n"))
-		for _, call := range between {
-			require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
-		}
+		noSystemCalls(t, "permits.calls", f, place)
 	})
 }
 

@@ -6,11 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -18,7 +13,6 @@ import (
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // rwUncontended is every operation on an RWMutex for which nobody has to wait.
@@ -105,45 +99,14 @@ var _ = testproc.Helper("rw.calls", func(c *testproc.Child) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	require.NoError(c, rwUncontended(&m.rw, ctx)) // starts the keeper, takes a seat
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := rwUncontended(&m.rw, ctx); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
+	c.Traced(tracedRounds, func() error { return rwUncontended(&m.rw, ctx) })
 })
 
 // Operations for which nobody has to wait make no system call.
 func TestRWMutexSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	eachPlace(t, func(t *testing.T, place string) {
 		_, f := rwNew(t, place)
-		trace := filepath.Join(t.TempDir(), "trace")
-		testproc.Start(t, "rw.calls", testproc.Files(f), testproc.Binary(strace),
-			testproc.Args("-f", "-o", trace, exe, place)).Succeed()
-		b, err := os.ReadFile(trace)
-		require.NoError(t, err)
-		var thread string // the one that makes the calls
-		ends, between := 0, 0
-		for line := range strings.Lines(string(b)) {
-			tid, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			switch {
-			case strings.HasPrefix(call, "getppid("):
-				thread = tid
-				ends++
-			case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-				require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
-				between++                                       // signals are the runtime's, and some calls
-			}
-		}
-		require.Equal(t, 2, ends, "the trace:\n%s", b)
-		require.Less(t, between, 100, "of 1000 rounds; the runtime may make some:\n%s", b)
+		noSystemCalls(t, "rw.calls", f, place)
 	})
 }
 

@@ -6,17 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/testproc"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // semUncontended is every operation on a semaphore of 3 that nobody else uses.
@@ -71,15 +65,7 @@ var _ = testproc.Helper("sem.calls", func(c *testproc.Child) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	require.NoError(c, semUncontended(&m.s, ctx))
-	runtime.LockOSThread()
-	unix.Getppid()
-	for range 1000 {
-		if err := semUncontended(&m.s, ctx); err != nil {
-			c.WriteLine("%v", err)
-		}
-	}
-	unix.Getppid()
-	runtime.UnlockOSThread()
+	c.Traced(tracedRounds, func() error { return semUncontended(&m.s, ctx) })
 	require.NoError(c, m.s.Acquire(ctx, 3))
 	for n := range 3 {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
@@ -91,41 +77,9 @@ var _ = testproc.Helper("sem.calls", func(c *testproc.Child) {
 // An uncontended operation makes no system call; X14: a timed wait sleeps on the
 // monotonic clock.
 func TestX14SemaphoreSystemCalls(t *testing.T) {
-	strace := testproc.NeedTool(t, "strace")
-	testproc.Need(t, "the right to trace processes", exec.Command(strace, "-o", os.DevNull, strace, "-V").Run() == nil)
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	eachPlace(t, func(t *testing.T, place string) {
 		_, f := newSem(t, place, 3, 3)
-		trace := filepath.Join(t.TempDir(), "trace")
-		testproc.Start(t, "sem.calls", testproc.Files(f), testproc.Binary(strace),
-			testproc.Args("-f", "-o", trace, exe, place)).Succeed()
-		b, err := os.ReadFile(trace)
-		require.NoError(t, err)
-		var thread string // the one that makes the calls
-		var between []string
-		ends, timed := 0, 0
-		for line := range strings.Lines(string(b)) {
-			tid, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			switch {
-			case strings.HasPrefix(call, "getppid("):
-				thread = tid
-				ends++
-			case ends == 1 && tid == thread && !strings.HasPrefix(call, "---") && !strings.HasPrefix(call, "rt_sigreturn"):
-				between = append(between, call) // signals are the runtime's
-			}
-			if strings.Contains(line, "futex") && strings.Contains(line, "tv_sec") { // nobody's, or absolute
-				require.NotContains(t, line, "REALTIME")
-				timed++
-			}
-		}
-		require.Equal(t, 2, ends, "the trace:\n%s", b)
-		require.Less(t, len(between), 100, "of 1000 rounds; the runtime may make some:\n%s", strings.Join(between, "\n"))
-		for _, call := range between {
-			require.NotRegexp(t, `FUTEX_WAKE(_OP)?,`, call) // the runtime's wakes are _PRIVATE
-		}
-		require.Positive(t, timed)
+		timedOnMonotonicClock(t, noSystemCalls(t, "sem.calls", f, place))
 	})
 }
 
