@@ -6,7 +6,6 @@ import (
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
 	"github.com/shmkit/shmkit/internal/mem"
-	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // A record begins at a multiple of 8 and never wraps:
@@ -68,109 +67,6 @@ func (p *laneProducer) init(e *end, s *shared) {
 		}
 	}
 }
-
-// join takes a lane. After an error this end has none.
-func (p *laneProducer) join(ctx context.Context, trust robust.Trust, i int) error {
-	g := p.s.geo
-	p.allocate = func(i int) error {
-		from := 0
-		switch { // a table of leases is allocated as it is used
-		case p.s.opts.Leases && g.chunk != 0:
-			from = g.words
-		case p.s.opts.Leases:
-			from = g.slots
-		}
-		return p.s.allocate(int64(g.at(i)+from), int64(g.fixed()-from))
-	}
-	if err := p.laneSender.join(ctx, trust, i); err != nil {
-		return err
-	}
-	err := p.resume()
-	if err != nil {
-		p.mine.Leave()
-		p.holds = false
-	}
-	return err
-}
-
-// resume goes on where the lane stands.
-func (p *laneProducer) resume() error {
-	g, s := p.s.geo, p.s
-	at := g.at(p.i)
-	if err := p.laneSender.begin(); err != nil {
-		return err
-	}
-	p.data = s.bytes[at+g.slots:][:g.capacity:g.capacity]
-	p.large = s.bytes[at+g.hold:][: g.held+g.big : g.held+g.big]
-	p.ext.init(s.file, int64(at+g.hold), s.table(p.i), g)
-	if s.opts.Leases {
-		p.ext.more = p.more
-	}
-	published, err := p.published()
-	if err == nil && s.sparse() {
-		err = p.resumeChunks()
-	}
-	if err != nil {
-		return err
-	}
-	return p.ext.rebuild(published)
-}
-
-// published walks the records that are published and not taken, as far as the stream
-// goes, and returns the extents that they name. Consumers may take meanwhile, which
-// changes no record.
-func (p *laneProducer) published() (map[uint32]extentState, error) {
-	found := map[uint32]extentState{}
-	at, to := p.limit-p.size, p.tail
-	if cut := p.l.cut.Load(); cut != 0 && cut&^1-at < to-at {
-		to = cut &^ 1
-	}
-	if p.s.sparse() {
-		return p.publishedInChunks(at, to)
-	}
-	for at != to {
-		rest := to - at
-		h := wordAt(p.data[at&(p.size-1):]).Load()
-		n := h & numberMask
-		size := uint64(0)
-		switch h & kindMask {
-		case kindInline:
-			size = recordSize(min(n, p.size))
-		case kindFiller:
-			size = n
-		case kindExtent:
-			size = extentRecord
-			if n >= uint64(len(p.ext.table)) || size > p.size-at&(p.size-1) {
-				return nil, fmt.Errorf("%w: extent %d at %d", ErrCorrupt, n, at)
-			}
-			found[uint32(n)] = extentState(wordAt(p.data[at&(p.size-1)+recordHeader:]).Load())
-		}
-		if size == 0 || size > rest || size%recordUnit != 0 || at&(p.size-1)+size > p.size {
-			return nil, fmt.Errorf("%w: record %x at %d", ErrCorrupt, h, at)
-		}
-		at += size
-	}
-	return found, nil
-}
-
-// more is the lane's table with entries that were never used.
-func (p *laneProducer) more() ([]extent, error) {
-	g, n := p.s.geo, len(p.ext.table)
-	to := min(n+moreEntries, g.table)
-	if n == to {
-		return nil, ErrFull
-	}
-	if err := p.s.allocate(int64(g.at(p.i)+n*extentSize), int64((to-n)*extentSize)); err != nil {
-		return nil, err
-	}
-	crashpoint.Hit("lease.allocated")
-	p.l.entries.Store(uint32(to)) // before a record names one of them
-	crashpoint.Hit("lease.raised")
-	return p.s.entries(p.i, to), nil
-}
-
-// moreEntries is how many entries of a table begin to be used at a time.
-const moreEntries = 256
 
 // span returns where a record of size bytes would begin, and where it would end,
 // with a filler before it if need be.
@@ -343,70 +239,6 @@ func (p *laneProducer) probe(ctx context.Context, n uint64, wait bool) error {
 	return err
 }
 
-// sendBatch is Producer.SendBatch.
-func (p *laneProducer) sendBatch(ctx context.Context, messages [][]byte) (sent int, err error) {
-	if !p.enter() {
-		p.leave()
-		return 0, ErrClosed
-	}
-	p.drop()
-	if p.s.opts.MaxMessages > 0 {
-		sent, err = p.putBatch(ctx, messages)
-		p.leave()
-		return sent, err
-	}
-	published := p.tail
-	var n, bytes uint64
-	flush := func() error {
-		if n == 0 {
-			return nil
-		}
-		to := p.tail
-		p.tail, p.seq = published, p.seq-n
-		k := n
-		n = 0 // also if the stream has ended: nothing is published twice
-		if err := p.publish(to, k, bytes); err != nil {
-			published = p.tail
-			return err
-		}
-		sent += int(k)
-		published, bytes = p.tail, 0
-		return nil
-	}
-	for _, b := range messages {
-		room, from, to, e := p.find(ctx, uint64(len(b)), n == 0)
-		if e == ErrFull && n > 0 { // others are to have these before this one waits
-			if err = flush(); err != nil {
-				break
-			}
-			room, from, to, e = p.find(ctx, uint64(len(b)), true)
-		}
-		if e != nil {
-			err = e
-			break
-		}
-		mem.Copy(room, b)
-		p.finish(from, uint64(len(b)))
-		p.tail = to
-		p.seq++
-		n, bytes = n+1, bytes+uint64(len(b))
-		if p.tail-published >= batchBytes || bytes >= batchBytes {
-			if err = flush(); err != nil {
-				break
-			}
-		}
-	}
-	if e := flush(); err == nil {
-		err = e
-	}
-	p.tail = published
-	if p.s.sparse() {
-		p.limit = p.edge(p.tail)
-	}
-	p.leave()
-	return sent, err
-}
-
 // reserve is Producer.Reserve.
 func (p *laneProducer) reserve(ctx context.Context, n int) ([]byte, error) {
 	if !p.enter() {
@@ -469,67 +301,6 @@ func (p *laneProducer) complete(to, n uint64) error {
 	p.finish(p.start, n)
 	p.reserved, p.room0 = false, nil
 	return p.publish(to, 1, n)
-}
-
-// putBatch is sendBatch where there is a bound: small messages are claimed and
-// published together, as many as there are places for.
-func (p *laneProducer) putBatch(ctx context.Context, messages [][]byte) (sent int, err error) {
-	for sent < len(messages) {
-		p.gather(messages[sent:])
-		if len(p.ends) < 2 {
-			if err := p.put(ctx, messages[sent], true); err != nil {
-				return sent, err
-			}
-			sent++
-			continue
-		}
-		got, left := p.claim(uint64(len(p.ends)))
-		if all := p.ends[len(p.ends)-1]; got == 0 {
-			p.unwrite(p.tail, all)
-		} else {
-			p.unwrite(p.ends[got-1], all)
-		}
-		if got == 0 {
-			if err = p.refused(ctx, true); err == nil {
-				err = p.waitPlace(ctx, true)
-			}
-			if err != nil {
-				return sent, err
-			}
-			continue
-		}
-		err := p.publish(p.ends[got-1], got, p.sizes[got-1])
-		p.settled(left)
-		if err != nil {
-			return sent, err
-		}
-		sent += int(got)
-	}
-	return sent, nil
-}
-
-// gather writes the records of the messages at the beginning that are small and have
-// room, and notes where each ends, and how many bytes there are up to it.
-func (p *laneProducer) gather(messages [][]byte) {
-	p.ends, p.sizes = p.ends[:0], p.sizes[:0]
-	tail, seq, bytes := p.tail, p.seq, uint64(0)
-	for _, b := range messages {
-		n := uint64(len(b))
-		from, to := p.span(p.s.recordSize(n))
-		if p.s.sparse() { // into another chunk goes a message alone
-			from, to = p.tail, p.tail+p.s.recordSize(n)
-		}
-		if len(b) > p.inline || p.tail-tail >= batchBytes || p.broken != nil || !p.fits(to-p.tail) {
-			break
-		}
-		at := from&(p.size-1) + recordHeader
-		mem.Copy(p.data[at:at+n], b)
-		p.finish(from, n)
-		bytes += n
-		p.tail, p.seq = to, p.seq+1
-		p.ends, p.sizes = append(p.ends, to), append(p.sizes, bytes)
-	}
-	p.tail, p.seq = tail, seq
 }
 
 // drop gives up what was reserved.
