@@ -69,6 +69,8 @@ type piece struct {
 	off, size uint64 // in the lane's extents
 }
 
+func (p piece) covers(off, size uint64) bool { return off == p.off && size <= p.size }
+
 // zone is a range of a lane's extents, given out round and round: its pieces in
 // the order in which they follow the cursor, so that what was given out longest
 // ago is looked at first.
@@ -112,6 +114,9 @@ type extents struct {
 	held    zone     // stays allocated
 	big     zone     // allocated while in use
 	pending *zone    // whose last piece is under construction
+
+	keep uint64 // how many bytes of big extents may stay allocated while nothing uses them
+	kept piece  // what does: none of the zone's pieces overlaps it
 
 	more func() ([]extent, error) // the table with more entries; nil: there are no more
 }
@@ -197,17 +202,21 @@ func (x *extents) take(n uint64) (off uint64, err error) {
 	// holds little may lie in the middle of what stays.
 	z := &x.held
 	if size := z.round(n); size > z.to || !x.find(z, size) {
-		if z = &x.big; n <= x.held.to/4 || z.to == 0 || !x.find(z, z.round(n)) {
+		if z = &x.big; n <= x.held.to/4 || z.to == 0 || !x.reuse(z.round(n)) && !x.find(z, z.round(n)) {
 			return 0, ErrFull
 		}
 	}
 	off, size := z.cursor, z.round(n)
-	if z == &x.big {
+	if z == &x.big && !x.kept.covers(off, size) {
+		x.giveKept()
 		if err := shmfile.Allocate(x.file, x.base+int64(off), int64(size)); err != nil {
 			_ = x.punch(off, off+size)
 			return 0, err
 		}
 		crashpoint.Hit("extent.allocated")
+	} else if z == &x.big {
+		_ = x.punch(off+size, off+x.kept.size)
+		x.kept = piece{}
 	}
 	z.push(piece{x.free[len(x.free)-1], off, size})
 	z.cursor = off + size
@@ -253,8 +262,45 @@ func (x *extents) retire(z *zone) bool {
 	z.pop()
 	x.free = append(x.free, p.entry)
 	if z == &x.big && s&unpunched != 0 {
-		_ = x.punch(p.off, p.off+p.size)
+		x.retain(p)
 	}
+	return true
+}
+
+// retain keeps the memory of p, which is free, for the next big message, or gives it back:
+// if it is too much, or others are in use, which would be kept in their turn.
+func (x *extents) retain(p piece) {
+	x.giveKept()
+	if p.size > x.keep || x.big.n > 0 {
+		_ = x.punch(p.off, p.off+p.size)
+		return
+	}
+	x.kept = p
+}
+
+// giveAll gives back what is kept, and what was left to be.
+func (x *extents) giveAll() {
+	for x.big.n > 0 && x.retire(&x.big) {
+	}
+	x.giveKept()
+}
+
+// giveKept gives back what is kept.
+func (x *extents) giveKept() {
+	_ = x.punch(x.kept.off, x.kept.off+x.kept.size)
+	x.kept = piece{}
+}
+
+// reuse moves the cursor to what is kept, if size bytes fit there and no piece of the
+// zone is in use, so that their order does not matter.
+func (x *extents) reuse(size uint64) bool {
+	z := &x.big
+	for x.keep > 0 && z.n > 0 && x.retire(z) {
+	}
+	if z.n > 0 || size > x.kept.size {
+		return false
+	}
+	z.cursor = x.kept.off
 	return true
 }
 
@@ -346,7 +392,7 @@ func (x *extents) abort() {
 		last := z.pieces[(z.first+z.n-1)%len(z.pieces)]
 		z.unpush()
 		if z == &x.big {
-			_ = x.punch(last.off, last.off+last.size)
+			x.retain(last)
 		}
 	}
 }

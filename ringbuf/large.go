@@ -16,6 +16,7 @@ import (
 //	                  then it writes the record, then it stores the tail
 //	Ready -> Freeing  consumer, which releases it; it gives the pages back
 //	Freeing -> Free   the same, then it stores the head
+//	                  (unpunched if Options.Keep says so: the pages are the producer's)
 //	Ready -> Free     the next producer, if the tail was not stored
 //	Freeing -> Free   the next consumer, if the record is at head
 //
@@ -49,6 +50,7 @@ type largeMemory struct {
 	table []extent
 	bytes []byte // the extents
 	most  uint64 // MaxMessage
+	keep  uint64 // Options.Keep
 }
 
 // largeMemory returns nil if all messages fit the ring.
@@ -58,7 +60,7 @@ func (r *Ring) largeMemory() *largeMemory {
 	}
 	b := r.m.Bytes()
 	return &largeMemory{
-		file: r.file, base: int64(headSize + r.opts.Capacity), most: uint64(r.opts.MaxMessage),
+		file: r.file, base: int64(headSize + r.opts.Capacity), most: uint64(r.opts.MaxMessage), keep: uint64(r.opts.Keep),
 		table: slotsOf[extent](b[largeTable:headSize], largeEntries),
 		bytes: b[headSize+2*r.opts.Capacity:],
 	}

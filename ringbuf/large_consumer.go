@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/crashpoint"
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
@@ -44,7 +45,7 @@ func (c *Consumer) beginLarge(m *largeMemory) error {
 			c.holds = false
 			return err
 		}
-		c.large.free(e, s, at)
+		c.large.free(e, s, at, false)
 	case later == 0 && s.phase() == phaseFree || later > 0:
 	default:
 		return nil // it was not released
@@ -95,7 +96,9 @@ func (c *Consumer) recvAside(buf []byte) ([]byte, error) {
 func (c *Consumer) done() {
 	if c.detour.Load()&aside != 0 {
 		c.detour.And(^uint32(aside))
-		c.large.free(c.large.e, c.large.state, c.large.at)
+		stays := c.large.at.size <= c.large.keep && c.h.tail.Load() == c.head+c.held &&
+			robust.StateOf(c.theirs.Word.Load()) == robust.Present
+		c.large.free(c.large.e, c.large.state, c.large.at, stays)
 		c.large.e = nil
 	}
 	c.head += c.held
@@ -104,17 +107,20 @@ func (c *Consumer) done() {
 	c.commit()
 }
 
-// free gives an extent and its pages back. s is its state, Ready or Freeing.
+// free gives an extent and its pages back. s is its state, Ready or Freeing. If the pages
+// stay they are the producer's, to keep or to give back.
 //
 // release: extent. Pairs with "acquire: extent" where the producer reads that it is
 // free.
-func (m *largeMemory) free(e *extent, s extentState, at span) {
+func (m *largeMemory) free(e *extent, s extentState, at span, stays bool) {
 	freeing, free := s.generation()|phaseFreeing, s.free()
 	if s != freeing && !e.state.CompareAndSwap(uint64(s), uint64(freeing)) {
 		return // somebody has overwritten it
 	}
 	crashpoint.Hit("large.freeing")
-	if shmfile.Punch(m.file, m.base+int64(at.off), int64(at.size)) != nil {
+	if stays {
+		free |= unpunched
+	} else if shmfile.Punch(m.file, m.base+int64(at.off), int64(at.size)) != nil {
 		free |= unpunched
 	}
 	crashpoint.Hit("large.punched")

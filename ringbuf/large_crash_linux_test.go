@@ -23,7 +23,7 @@ func largeWalkMessage(i int) []byte {
 }
 
 func largeWalkOptions(s Strategy) *Options {
-	return &Options{Capacity: minCapacity, MaxMessage: 3 * minCapacity, Strategy: s}
+	return &Options{Capacity: minCapacity, MaxMessage: 3 * minCapacity, Keep: 2 * minCapacity, Strategy: s}
 }
 
 // largeIndexOf returns which message's record begins at an offset of the stream.
@@ -163,6 +163,8 @@ func largeScenarios(s Strategy, rest func(t *testing.T, r *Ring, victims ...*tes
 			require.NoError(t, get(t, e).err)
 		}
 		require.Equal(t, largeWalk, largeIndexOf(t, r.Stats().Received))
+		// What was released when the last producer left is found by the next.
+		require.NoError(t, producer(t, r).Close())
 		require.Equal(t, empty, blocks(t, r), "memory was lost")
 	}
 	produces = func(t *testing.T, v *testproc.Victim) {
@@ -252,7 +254,7 @@ func TestLargeReleasedByTheDead(t *testing.T) {
 			e := &m.table[first.entry]
 			at, err := m.span(e)
 			require.NoError(t, err)
-			m.free(e, extentState(e.state.Load()), at)
+			m.free(e, extentState(e.state.Load()), at, false)
 			if reuse {
 				for i := range 4 {
 					require.NoError(t, p.TrySend(largeBytes(1+i, largeMax)))

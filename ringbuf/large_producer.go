@@ -24,7 +24,12 @@ func (p *Producer) beginLarge(m *largeMemory) error {
 	}
 	l := &largeSender{largeMemory: m}
 	l.ext.init(m.file, m.base, m.table, geometry{big: len(m.bytes)})
-	p.large, p.resign = l, p.dropLarge
+	l.ext.keep = m.keep
+	p.large = l
+	p.resign = func() {
+		p.dropLarge()
+		l.ext.giveAll()
+	}
 	published := map[uint32]extentState{}
 	err := p.largeRecords(p.limit-p.size, func(_ uint64, r largeRecord) bool {
 		published[r.entry] = r.generation

@@ -166,7 +166,7 @@ func (r *Ring) mmap(size int64) (err error) {
 
 // read takes over what the creator wrote behind the object's header.
 func (o *Options) read(f *os.File) error {
-	var b [32]byte
+	var b [40]byte
 	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
 		return fmt.Errorf("read options: %w", err)
 	}
@@ -177,6 +177,7 @@ func (o *Options) read(f *os.File) error {
 	o.Leases = field(3)&flagLeases != 0
 	o.Producers, o.Consumers = int(field(4)), int(field(5))
 	o.MaxMessages = int(binary.LittleEndian.Uint64(b[24:]))
+	o.Keep = int(binary.LittleEndian.Uint64(b[32:]))
 	if o.Mode == SPSC { // such a ring has no more
 		o.Producers, o.Consumers = 1, 1
 	}

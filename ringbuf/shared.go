@@ -90,7 +90,8 @@ func (o Options) header() []byte {
 	for _, v := range []uint32{uint32(o.Strategy), uint32(o.OnPeerDeath), uint32(o.Mode), flags, uint32(o.Producers), uint32(o.Consumers)} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	return binary.LittleEndian.AppendUint64(b, uint64(o.MaxMessages))
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.MaxMessages))
+	return binary.LittleEndian.AppendUint64(b, uint64(o.Keep))
 }
 
 // usedLanes and usedSeats are what was ever used; whoever scans looks no further.

@@ -54,3 +54,20 @@ func BenchmarkMapSlice(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(in)), "ns/task")
 }
+
+var sameBytes = pool.RegisterTask("bench.same", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
+
+// 16 MiB there and back.
+func BenchmarkLarge(b *testing.B) {
+	p, err := pool.New(1, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	block := make([]byte, 16<<20)
+	for b.Loop() {
+		if got, err := sameBytes.Apply(b.Context(), p, block); err != nil || len(got) != len(block) {
+			b.Fatal(len(got), err)
+		}
+	}
+}

@@ -116,6 +116,10 @@ func (c *core) hire() {
 	}()
 }
 
+// keepBytes is how much memory of its last large message each ring of a worker keeps for
+// the next one.
+const keepBytes = 32 << 20
+
 // launch makes the worker's process.
 func (w *worker) launch(c *core) (err error) {
 	if err := c.life.Err(); err != nil {
@@ -138,7 +142,7 @@ func (w *worker) launch(c *core) (err error) {
 	if c.opts.Init != nil {
 		e.Init, e.InitArg = c.opts.Init.name, c.opts.Init.arg
 	}
-	opts := ringbuf.Options{Capacity: c.ring, MaxMessage: c.opts.MaxMessage, Strategy: ringbuf.Block}
+	opts := ringbuf.Options{Capacity: c.ring, MaxMessage: c.opts.MaxMessage, Keep: keepBytes, Strategy: ringbuf.Block}
 	if w.rings[0], err = ringbuf.New("", &opts); err != nil {
 		return err
 	}
