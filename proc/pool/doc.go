@@ -51,7 +51,7 @@
 // parked goroutines. Small arguments and results without pointers, strings, and slices of
 // what has no pointers are copied into shared memory and out of it, and not encoded. What
 // is larger than a quarter of a ring has memory of its own while it is under way; that of
-the last one, up to 32 MiB in each direction of each worker, stays for the next.
+// the last one, up to 32 MiB in each direction of each worker, stays for the next.
 //
 // # Trust
 //
