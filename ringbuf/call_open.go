@@ -54,7 +54,7 @@ func callSizes(message, clients int) (head, span, size uint64, err error) {
 
 // createCalls creates the object, or opens it. Sizes that are 0 are the existing
 // one's, or the defaults.
-func createCalls(name string, message, clients int) (*callFile, error) {
+func createCalls(name string, message, clients int, o Owner) (*callFile, error) {
 	if name != "" {
 		if err := shmfile.CheckName(name); err != nil {
 			return nil, err
@@ -77,6 +77,7 @@ func createCalls(name string, message, clients int) (*callFile, error) {
 	}
 	file, _, err := shmfile.Create(name, int64(size), shmfile.Options{
 		Exist:    shmfile.OpenExisting,
+		Owner:    o,
 		Allocate: int64(head),
 		Fill:     func(f *os.File) error { _, err := f.WriteAt(h, 0); return err },
 	})
@@ -107,7 +108,7 @@ func openCalls(ctx context.Context, name string, wait bool) (*callFile, error) {
 func newCallFile(name string, f *os.File) (_ *callFile, err error) {
 	defer func() {
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 		}
 	}()
 	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindCalls})
