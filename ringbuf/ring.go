@@ -340,6 +340,14 @@ func (r *Ring) Close() error {
 	return shmfile.Close(r.file)
 }
 
+// abandon closes a ring that is not what was wanted: its name stays.
+func (r *Ring) abandon() {
+	r.close()
+	_ = robust.Unmap(r.m) // nobody has a role
+	r.closed = true
+	shmfile.Abandon(r.file)
+}
+
 // Unlink removes the ring's name: nobody can open it any more, who has it open
 // keeps it. It does nothing for an anonymous ring.
 func (r *Ring) Unlink() error {
