@@ -357,7 +357,8 @@ func (r *Ring) Unlink() error {
 	return Unlink(r.name)
 }
 
-// Unlink removes the name of a ring or channel.
+// Unlink removes the name of a ring, channel, queue or exchange. Errors: ErrName,
+// ErrNotExist, and ErrBusy while a process that is stopped is about to remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }
 
 // MarshalBinary lets a Ring travel as an argument of package proc. The
