@@ -1,6 +1,7 @@
 package shmfile_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -351,4 +352,47 @@ func TestRemoverStops(t *testing.T) {
 	testproc.CrashWalk(t, &testproc.WalkOptions{Stop: true, Prefix: []string{
 		"shmfile/orphan-", "shmfile/remove", "shmfile/own-", "shmfile/close-", "shmfile/sweep-", "shmfile/unlink-",
 	}}, scenarios...)
+}
+
+var _ = testproc.Helper("closer", func(c *testproc.Child) {
+	for {
+		f, err := shmfile.Open(context.Background(), c.Args[0], shmfile.OpenOptions{})
+		require.NoError(c, err)
+		c.WriteLine("open")
+		c.ReadLine()
+		require.NoError(c, shmfile.Close(f))
+		c.WriteLine("closed")
+		c.ReadLine()
+	}
+})
+
+// Of those who leave at once, the last one removes the name: no round leaves an
+// orphan.
+func TestAllLeaveAtOnce(t *testing.T) {
+	name := testproc.Name(t)
+	var procs []*testproc.Proc
+	f := owned(t, name, shmfile.OwnerUsers)
+	for range 4 {
+		procs = append(procs, testproc.Start(t, "closer", testproc.Args(name)))
+	}
+	for range 100 {
+		for _, p := range procs {
+			p.Expect("open")
+		}
+		require.NoError(t, shmfile.Close(f))
+		for _, p := range procs {
+			p.WriteLine("close")
+		}
+		for _, p := range procs {
+			p.Expect("closed")
+		}
+		require.False(t, exists(name))
+		f = owned(t, name, shmfile.OwnerUsers)
+		for _, p := range procs {
+			p.WriteLine("again")
+		}
+	}
+	for _, p := range procs {
+		p.Expect("open")
+	}
 }
