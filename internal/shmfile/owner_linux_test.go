@@ -220,6 +220,7 @@ func TestUnlinkMeetsARemover(t *testing.T) {
 	l := unix.Flock_t{Type: unix.F_WRLCK, Start: 1 << 60, Len: 1}
 	require.NoError(t, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l))
 	require.ErrorIs(t, shmfile.Unlink(name), shmfile.ErrBusy)
+	require.NoError(t, shmfile.Close(open(t, name)), "it can be opened")
 	require.NoError(t, f.Close())
 	require.NoError(t, shmfile.Unlink(name))
 	require.ErrorIs(t, shmfile.Unlink(name), shmfile.ErrNotExist)
@@ -352,6 +353,26 @@ func TestRemoverStops(t *testing.T) {
 	testproc.CrashWalk(t, &testproc.WalkOptions{Stop: true, Prefix: []string{
 		"shmfile/orphan-", "shmfile/remove", "shmfile/own-", "shmfile/close-", "shmfile/sweep-", "shmfile/unlink-",
 	}}, scenarios...)
+}
+
+// Who may read a file but not write it can lock it for reading. That makes it a user,
+// and keeps nobody from removing a name.
+func TestReaderIsInNobodysWay(t *testing.T) {
+	for _, owner := range []shmfile.Owner{shmfile.OwnerNone, shmfile.OwnerCreator, shmfile.OwnerUsers} {
+		name := testproc.Name(t)
+		f := owned(t, name, owner)
+		r, err := os.Open(shmDir + name)
+		require.NoError(t, err)
+		l := unix.Flock_t{Type: unix.F_RDLCK}
+		require.NoError(t, unix.FcntlFlock(r.Fd(), unix.F_OFD_SETLK, &l))
+		require.NoError(t, shmfile.Close(f))
+		require.Equal(t, owner != shmfile.OwnerCreator, exists(name))
+		if owner != shmfile.OwnerCreator {
+			require.Empty(t, sweep(t, name, false))
+			require.NoError(t, shmfile.Unlink(name))
+		}
+		require.NoError(t, r.Close())
+	}
 }
 
 var _ = testproc.Helper("closer", func(c *testproc.Child) {
