@@ -38,8 +38,8 @@ type Ring struct {
 // with its last user; a named one can be opened by processes of the same user
 // until Unlink. o may be nil.
 //
-// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, and with o.Exist other than
-// ExistFail those of Open and ErrBusy. Nothing stays behind after an error.
+// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, with o.Exist other than
+// ExistFail those of Open and ErrBusy, and EINVAL for an Owner that there is not. Nothing stays behind after an error.
 func New(name string, o *Options) (*Ring, error) {
 	opts, err := o.normal()
 	if err != nil {
@@ -58,42 +58,34 @@ func New(name string, o *Options) (*Ring, error) {
 		spec.Size, now = int64(g.size()), int64(g.head)
 		opts.fenced = !futex.LightFences()
 	}
-	f, created, err := create(name, spec, now, opts)
+	f, err := create(name, spec, now, opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
 	r, err := newRing(name, f)
 	if err != nil {
-		return nil, fmt.Errorf("make ring: %w", withdraw(name, created, err))
+		return nil, fmt.Errorf("make ring: %w", err)
 	}
 	return r, nil
 }
 
-// withdraw removes the name of what was created but cannot be used, because of
-// err, which it returns.
-func withdraw(name string, created bool, err error) error {
-	if created && name != "" {
-		return errors.Join(err, Unlink(name))
-	}
-	return err
-}
-
 // create makes the file of a ring or channel, so much of it allocated now, or opens
 // what is there.
-func create(name string, spec shmfile.Spec, now int64, o Options) (f *os.File, created bool, err error) {
+func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	head = append(head, o.header()...)
-	return shmfile.Create(name, spec.Size, shmfile.Options{
-		Exist: o.Exist, Allocate: now,
+	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
+		Exist: o.Exist, Owner: o.Owner, Allocate: now,
 		Fill: func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
 	})
+	return f, err
 }
 
 // Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
-// ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
+// ErrBusy (somebody is replacing or removing it), ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
 // ErrCorrupt, and the context's error while it waits.
 func Open(ctx context.Context, name string, o *OpenOptions) (*Ring, error) {
 	f, err := shmfile.Open(ctx, name, shmfile.OpenOptions{Wait: o != nil && o.Wait})
@@ -118,7 +110,7 @@ func OpenFile(f *os.File) (*Ring, error) { return wrapOpen(newRing("", f)) }
 func newRing(name string, f *os.File) (r *Ring, err error) {
 	defer func() {
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 		}
 	}()
 	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindRing})
@@ -327,7 +319,7 @@ func (r *Ring) String() string {
 
 // Close closes the ends that were made from this Ring, and unmaps the ring.
 // Slices into it then read as zeros. The ring itself lives on while others
-// have it open. Close is idempotent. It returns ErrBusy, and can be called
+// have it open, and its name does what Options.Owner says. Close is idempotent. It returns ErrBusy, and can be called
 // again, while a role that was given to a child has not arrived there.
 func (r *Ring) Close() error {
 	r.close()
@@ -346,7 +338,15 @@ func (r *Ring) Close() error {
 		return fmt.Errorf("close ring: %w", err)
 	}
 	r.closed = true
-	return r.file.Close()
+	return shmfile.Close(r.file)
+}
+
+// abandon closes a ring that is not what was wanted: its name stays.
+func (r *Ring) abandon() {
+	r.close()
+	_ = robust.Unmap(r.m) // nobody has a role
+	r.closed = true
+	shmfile.Abandon(r.file)
 }
 
 // Unlink removes the ring's name: nobody can open it any more, who has it open
@@ -358,7 +358,8 @@ func (r *Ring) Unlink() error {
 	return Unlink(r.name)
 }
 
-// Unlink removes the name of a ring or channel.
+// Unlink removes the name of a ring, channel, queue or exchange. Errors: ErrName,
+// ErrNotExist, and ErrBusy while a process that is stopped is about to remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }
 
 // MarshalBinary lets a Ring travel as an argument of package proc. The

@@ -44,7 +44,7 @@ func (a *attachment) attach(kind, name string, f *os.File, m *mem.Mapping, size 
 		var err error
 		m, err = mem.Map(f, int(size), mem.Options{ReadOnly: a.readOnly, Truncatable: a.truncatable})
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 			return fmt.Errorf("attach to %s: %w", f.Name(), err)
 		}
 	}
@@ -84,7 +84,8 @@ func (a *attachment) text() ([]byte, error) {
 }
 
 // Unlink removes the name, if there is one. The memory stays usable for whoever
-// is attached. It returns ErrNotExist when somebody has removed it before.
+// is attached. It returns ErrNotExist when somebody has removed it before, and
+// ErrBusy while a process that is stopped is about to.
 func (a *attachment) Unlink() error {
 	if a.name == "" {
 		return nil
@@ -92,7 +93,8 @@ func (a *attachment) Unlink() error {
 	return shmfile.Unlink(a.name)
 }
 
-// Close detaches this handle from the memory; others, and the name, stay. While
+// Close detaches this handle from the memory; others stay, and so does the name, but
+// for what the object's Owner says. While
 // this process holds a lock in the memory it returns ErrBusy and changes
 // nothing. Calls that wait for a lock give up with ErrClosed. Pointers and
 // slices that were handed out lead to private zero memory from then on; they
@@ -117,5 +119,5 @@ func (a *attachment) Close() error {
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.open.Store(false)
-	return a.file.Close()
+	return shmfile.Close(a.file)
 }

@@ -12,6 +12,9 @@ import (
 // create attaches to a new object, which init fills after the header, or to an
 // existing one if o says so. It returns how many values the object holds.
 func (a *attachment) create(name string, s shape, o *Options, init func([]byte)) (n int, err error) {
+	if err := o.scope().check(); err != nil {
+		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
+	}
 	spec, err := s.spec()
 	if err == nil && s.n == 0 {
 		err = fmt.Errorf("%w: no elements", ErrSize)
@@ -21,7 +24,7 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 	}
 	var m *mem.Mapping
 	f, created, err := shmfile.Create(name, spec.Size, shmfile.Options{
-		Exist: o.exist(),
+		Exist: o.exist(), Owner: o.owner(),
 		Fill: func(f *os.File) error {
 			head, err := shmfile.NewHeader(spec)
 			if err != nil {
@@ -37,7 +40,10 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 		},
 	})
 	if created {
-		return s.n, a.attach(s.kind.String(), name, f, m, spec.Size)
+		if err := a.attach(s.kind.String(), name, f, m, spec.Size); err != nil {
+			return 0, err
+		}
+		return s.n, o.scope().admit(a)
 	}
 	if m != nil {
 		m.Close() // of a file that nobody else has seen
@@ -48,7 +54,10 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 	if s.kind == shmfile.KindArray {
 		s.n = 0 // it keeps its length
 	}
-	return a.identify(name, f, s)
+	if n, err = a.identify(name, f, s); err != nil {
+		return 0, err
+	}
+	return n, o.scope().admit(a)
 }
 
 // find attaches to the named object.
@@ -73,7 +82,7 @@ func (a *attachment) identify(name string, f *os.File, s shape) (n int, err erro
 		n, err = s.count(spec)
 	}
 	if err != nil {
-		f.Close()
+		shmfile.Abandon(f)
 		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
 	return n, a.attach(s.kind.String(), name, f, nil, spec.Size)

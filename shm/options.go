@@ -21,6 +21,12 @@ const (
 // Options of constructors. Nil means the defaults.
 type Options struct {
 	Exist Exist
+	// Owner says when the name goes. With ExistOpen, an object that is there keeps its
+	// own rule.
+	Owner Owner
+	// Scope is what the object goes with: it is closed with it, and if it was made here
+	// its name is removed then, as with OwnerCreator, which Owner need not say.
+	Scope *Scope
 }
 
 // OpenOptions say how to attach. Nil means the defaults.
@@ -39,6 +45,20 @@ func (o *Options) exist() Exist {
 	return o.Exist
 }
 
+func (o *Options) owner() Owner {
+	if o == nil {
+		return OwnerNone
+	}
+	return o.Scope.owner(o.Owner)
+}
+
+func (o *Options) scope() *Scope {
+	if o == nil {
+		return nil
+	}
+	return o.Scope
+}
+
 func (o *OpenOptions) file() shmfile.OpenOptions {
 	if o == nil {
 		return shmfile.OpenOptions{}
@@ -48,5 +68,6 @@ func (o *OpenOptions) file() shmfile.OpenOptions {
 
 // Unlink removes a name from /dev/shm, whatever has it. Whoever is attached
 // stays so; the memory is freed with the last of them. It returns ErrNotExist
-// when there is no such name.
+// when there is no such name, and ErrBusy while a process that is stopped is about to
+// remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }

@@ -23,15 +23,18 @@ type Segment struct{ attachment }
 // Errors: ErrSize, ErrName, ErrExist, ErrBusy, ErrNoSpace, ErrNoDirectory, and
 // the system's.
 func Create(name string, size int, o *Options) (*Segment, error) {
-	f, created, err := shmfile.Create(name, int64(size), shmfile.Options{Exist: o.exist()})
+	if err := o.scope().check(); err != nil {
+		return nil, fmt.Errorf("shm: segment: %w", err)
+	}
+	f, _, err := shmfile.Create(name, int64(size), shmfile.Options{Exist: o.exist(), Owner: o.owner()})
 	if err != nil {
 		return nil, fmt.Errorf("shm: segment: %w", err)
 	}
 	s := new(Segment)
 	if err := s.attachRaw(name, f); err != nil {
-		if created && name != "" {
-			shmfile.Unlink(name) // the first error counts
-		}
+		return nil, err
+	}
+	if err := o.scope().admit(&s.attachment); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -65,7 +68,7 @@ func (s *Segment) attachRaw(name string, f *os.File) error {
 		err = fmt.Errorf("%s: %w: empty", f.Name(), ErrTruncated)
 	}
 	if err != nil {
-		f.Close()
+		shmfile.Abandon(f)
 		return fmt.Errorf("shm: segment: %w", err)
 	}
 	return s.attach("segment", name, f, nil, size)

@@ -18,6 +18,9 @@ import (
 // After an error nothing is left behind. The errors are ErrName, ErrSize,
 // ErrNoSpace, ErrNoDirectory, ErrExist, ErrBusy, and what Fill returned.
 func Create(name string, size int64, o Options) (f *os.File, created bool, err error) {
+	if o.Owner < OwnerNone || o.Owner > OwnerUsers {
+		return nil, false, fmt.Errorf("create: %w: %v", unix.EINVAL, o.Owner)
+	}
 	if size <= 0 {
 		return nil, false, fmt.Errorf("create: %w: %d", ErrSize, size)
 	}
@@ -76,11 +79,15 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 	for {
 		switch o.Exist {
 		case Fail:
-			if err := unix.Access(path(name), unix.F_OK); err == nil {
-				return nil, false, unix.EEXIST // before memory is spent
+			var st unix.Stat_t
+			if err := unix.Lstat(path(name), &st); err == nil { // before memory is spent
+				if removed, _ := removeOrphan(name); !removed {
+					return nil, false, unix.EEXIST
+				}
 			}
 		case OpenExisting:
-			if f, err := open(name, false); !errors.Is(err, ErrNotExist) {
+			err := patiently(func() (err error) { f, err = open(name, false); return err })
+			if !errors.Is(err, ErrNotExist) {
 				return f, false, err
 			}
 		}
@@ -96,6 +103,12 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 			if err := use(fresh); err != nil {
 				return nil, false, err
 			}
+			if o.Owner != OwnerNone {
+				if err := mark(fresh, o.Owner); err != nil {
+					return nil, false, err
+				}
+				crashpoint.Hit("shmfile/create-marked")
+			}
 		}
 		if o.Exist == Replace {
 			if err := removeUnused(name); err != nil {
@@ -108,8 +121,9 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 		switch {
 		case err == nil:
 			crashpoint.Hit("shmfile/create-published")
+			hold(fresh, holding{name: name, owner: o.Owner, created: true})
 			return fresh, true, nil
-		case !errors.Is(err, unix.EEXIST) || o.Exist == Fail:
+		case !errors.Is(err, unix.EEXIST):
 			return nil, false, fmt.Errorf("publish: %w", err)
 		}
 	}
