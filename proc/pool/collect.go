@@ -102,20 +102,18 @@ func (c *core) hear(w *worker, a answer) error {
 		c.isReady(w)
 		return nil
 	case answerBroken:
+		if c.opts.Init == nil {
+			return fmt.Errorf("%w: answer of an initializer", ringbuf.ErrCorrupt)
+		}
 		c.breaks(decodeError(a.body, c.opts.Init.name, w.process.PID()))
 		return nil
+	}
+	if a.kind == answerSkipped {
+		return c.skipped(w, a.seq)
 	}
 	b := w.flight[a.seq%places].Load()
 	if b == nil || b.seq != a.seq {
 		return fmt.Errorf("%w: answer for batch %d", ringbuf.ErrCorrupt, a.seq)
-	}
-	if a.kind == answerSkipped {
-		c.mu.Lock()
-		c.land(w, b)
-		c.relist(w)
-		c.pump()
-		c.unlock()
-		return nil
 	}
 	if b.load != nil && a.kind == answerRun && a.index == b.next && a.count <= b.until-b.next && b.load.run(a.index, a.count, a.body) {
 		b.next += a.count
@@ -148,6 +146,21 @@ func (c *core) hear(w *worker, a answer) error {
 	if b.next == b.until {
 		c.arrived(w, b)
 	}
+	return nil
+}
+
+// skipped ends the passage of a ghost. The worker may have seen that its batch was taken
+// back before recall has put the ghost into its place: that has come about under mu.
+func (c *core) skipped(w *worker, seq uint64) error {
+	c.mu.Lock()
+	defer c.unlock()
+	b := w.flight[seq%places].Load()
+	if b == nil || b.seq != seq || b.load != nil {
+		return fmt.Errorf("%w: batch %d skipped", ringbuf.ErrCorrupt, seq)
+	}
+	c.land(w, b)
+	c.relist(w)
+	c.pump()
 	return nil
 }
 

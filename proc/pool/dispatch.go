@@ -323,12 +323,22 @@ func (c *core) recall(w *worker, b *batch) bool {
 	if !w.desk.revoke(b.seq) {
 		return false
 	}
+	c.ghost(w, b)
+	return true
+}
+
+// ghost leaves the place of b, which was revoked, to a ghost.
+func (c *core) ghost(w *worker, b *batch) {
+	c.refund(w, b)
+	w.flight[b.seq%places].Store(&batch{seq: b.seq, room: b.room, where: over})
+	c.weigh(w, -1)
+}
+
+// refund is for a batch that does not count for the worker's MaxTasks.
+func (c *core) refund(w *worker, b *batch) {
 	if c.opts.MaxTasks > 0 {
 		w.quota += b.until - b.next
 	}
-	w.flight[b.seq%places].Store(&batch{seq: b.seq, room: b.room, where: over})
-	c.weigh(w, -1)
-	return true
 }
 
 // steal puts batches that wait behind others back into the queue, if there are workers
