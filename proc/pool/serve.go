@@ -219,6 +219,9 @@ func (d *duty) perform(arg []byte) error {
 		return d.fail(context.Cause(d.ctx))
 	}
 	if d.task == nil {
+		if d.frame.cargo {
+			_ = d.dropCargo()
+		}
 		return d.fail(fmt.Errorf("%w: task %s: %w", ErrArgument, d.frame.name, proc.ErrNotRegistered))
 	}
 	if d.frame.timeout == 0 {
@@ -302,6 +305,9 @@ func (d *duty) answer(part []byte) error {
 
 // answerBeside is answer for a result that travels beside the ring.
 func (d *duty) answerBeside(r any) error {
+	if d.worker.unrung > 0 {
+		d.worker.ring() // there may be no room beside the ring until those before are fetched
+	}
 	if err := d.worker.side.Send(context.Background(), r); err != nil {
 		return d.fail(fmt.Errorf("%w: %w", ErrResult, err))
 	}
