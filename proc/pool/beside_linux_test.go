@@ -61,3 +61,21 @@ func TestUnknownTaskBesideTheRing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 }
+
+// An argument that could not be sent does not count for MaxTasks: its worker lives on.
+func TestUnsentArgumentUnderMaxTasks(t *testing.T) {
+	p := newPool(t, 1, &pool.Options{MaxTasks: 1, MaxMessage: 1 << 20})
+	ctx := watchdog(t)
+	q, err := proc.NewQueue[int](nil)
+	require.NoError(t, err)
+	defer q.Close()
+	_, err = weigh.Apply(ctx, p, padded{q, make([]byte, 2<<20)})
+	require.Error(t, err)
+	testproc.Within(t, func() {
+		n, err := weigh.Apply(ctx, p, padded{q, make([]byte, 5)})
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+	})
+	p.Close()
+	require.NoError(t, p.Join(ctx))
+}

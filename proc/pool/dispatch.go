@@ -285,9 +285,13 @@ func (c *core) sendHeavy(w *worker, b *batch, seq uint64, size int) {
 	w.senders.Done()
 	c.mu.Lock()
 	w.alone = false
+	if w.leaving { // dismiss has left this to who uses the ring
+		_ = w.requests.CloseSend()
+	}
 	gone := errors.Is(err, ringbuf.ErrNoConsumer) || errors.Is(err, ringbuf.ErrPeerDied) || errors.Is(err, ringbuf.ErrClosed)
 	failed := err != nil && !gone && b.where == underWay && b.seq == seq && w.desk.revoke(seq)
 	if failed { // the worker has never heard of it
+		c.refund(w, b)
 		c.land(w, b)
 		b.where = over
 		c.stats.Done += b.n - b.next

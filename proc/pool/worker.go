@@ -93,7 +93,9 @@ func (w *worker) sendHeavy(b *batch, size int) (err error) {
 func (w *worker) dismiss() {
 	if w.ready && !w.leaving {
 		w.leaving = true
-		_ = w.requests.CloseSend()
+		if !w.alone { // else sendHeavy does it: a Producer is for one goroutine at a time
+			_ = w.requests.CloseSend()
+		}
 	}
 }
 
