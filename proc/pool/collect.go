@@ -193,9 +193,9 @@ func (c *core) arrived(w *worker, b *batch) {
 	switch {
 	case finished:
 		b.where = over
-	case b.unwanted != nil:
+	case c.unwanted(b) != nil:
 		b.where, finished = over, true
-		c.giveUp(b, b.unwanted)
+		c.giveUp(b, c.unwanted(b))
 	default:
 		c.again(b)
 	}
@@ -256,7 +256,8 @@ func (c *core) breakDown(why error) []*batch {
 	}
 	c.most = 0
 	for _, ref := range c.at { // those that are through finish what they have
-		if o := ref.Load(); o != nil {
+		if o := ref.Load(); o != nil && o.ready {
+			c.unlist(o) // nothing is taken from others for it
 			o.dismiss()
 		}
 	}
@@ -345,13 +346,8 @@ func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 			}
 			c.mourn(w, b, exit)
 		}
-		switch {
-		case c.terminated:
-			c.giveUp(b, ErrTerminated)
-		case c.broken != nil:
-			c.giveUp(b, c.broken)
-		case b.unwanted != nil:
-			c.giveUp(b, b.unwanted)
+		if err := c.unwanted(b); err != nil {
+			c.giveUp(b, err)
 		}
 		if b.next == b.n {
 			b.where = over
@@ -364,6 +360,17 @@ func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 		c.again(back[i])
 	}
 	return ended
+}
+
+// unwanted says why what is left of b is not to be run again, nil if it is.
+func (c *core) unwanted(b *batch) error {
+	switch {
+	case c.terminated:
+		return ErrTerminated
+	case c.broken != nil:
+		return c.broken
+	}
+	return b.unwanted
 }
 
 // mourn decides what becomes of the task that the worker ran when it died.
