@@ -190,6 +190,9 @@ func (c *core) arrived(w *worker, b *batch) {
 	took := now.Sub(w.lastEnd)
 	w.lastEnd = now
 	c.pace += (took - c.pace) / 8
+	if b.timed { // before it may be another worker's
+		b.load.took(b.until-b.began, took)
+	}
 	switch {
 	case finished:
 		b.where = over
@@ -205,9 +208,6 @@ func (c *core) arrived(w *worker, b *batch) {
 	c.relist(w)
 	c.pump()
 	c.unlock()
-	if b.timed {
-		b.load.took(b.until-b.began, took)
-	}
 	if finished {
 		b.load.finish(b)
 	}
