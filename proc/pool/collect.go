@@ -307,6 +307,7 @@ func (c *core) lost(w *worker) {
 	}
 	c.mu.Unlock()
 	w.tell.Wait()
+	w.desk.awake.Store(0)
 	w.close()
 	for _, b := range ended {
 		b.load.finish(b)
