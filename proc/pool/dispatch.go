@@ -388,8 +388,9 @@ func (c *core) cancel(b *batch, err error) bool {
 	w, seq := b.w, b.seq
 	switch {
 	case b.where == over:
+		cancelled := b.cancelled
 		c.mu.Unlock()
-		return false
+		return cancelled
 	case b.where == queued:
 		c.waiting -= b.n - b.next
 	case w.alone && w.seq == seq: // its arguments are being read: sendHeavy comes back to it
