@@ -72,7 +72,7 @@ func (c *core) pump() {
 		c.waiting -= b.n - b.next
 		c.assign(w, b)
 	}
-	if c.closed && len(c.queue) == 0 {
+	if c.closed && len(c.queue) == 0 && c.under == 0 {
 		for _, w := range c.idle {
 			w.listed = false
 			w.dismiss()
@@ -163,8 +163,13 @@ func (c *core) overlook() {
 		c.mu.Lock()
 		c.overlooking = false
 		for _, ref := range c.at {
-			if w := ref.Load(); w != nil && w.batches > 0 && len(c.idle) > 0 && !c.terminated {
+			w := ref.Load()
+			switch {
+			case w == nil, w.batches == 0, c.terminated:
+			case len(c.idle) > 0:
 				c.relieve(w)
+			case c.live < c.most && c.starting == 0 && c.overdue(w):
+				c.hire()
 			}
 		}
 		c.pump()
@@ -176,6 +181,25 @@ func (c *core) overlook() {
 }
 
 const aWhile = 20 * time.Millisecond
+
+// overdue says whether the worker has not begun the first of its batches since overlook
+// came last: it may be stopped.
+func (c *core) overdue(w *worker) bool {
+	for i := range uint64(places) {
+		seq := w.seq + 1 + i - places
+		b := w.flight[seq%places].Load()
+		if b == nil || b.seq != seq || b.load == nil || b.cargo != nil || w.alone {
+			continue
+		}
+		if _, began := w.desk.running(seq); began {
+			return false
+		}
+		late := b.seen == seq
+		b.seen = seq
+		return late
+	}
+	return false
+}
 
 // relieve takes back what the worker had and had not begun when overlook came last.
 func (c *core) relieve(w *worker) {
@@ -272,6 +296,7 @@ func (c *core) fly(w *worker) {
 func (c *core) weigh(w *worker, n int) {
 	c.spare -= max(w.batches-1, 0)
 	w.batches += n
+	c.under += n
 	c.spare += max(w.batches-1, 0)
 }
 

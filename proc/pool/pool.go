@@ -90,6 +90,7 @@ type core struct {
 	most        int   // workers that may be live; less than size after a start that failed
 	stillborn   int   // workers in a row that were killed before they were ready
 	expected    int   // answers that will come: batches, and initializers
+	under       int   // batches that workers have
 	spare       int   // batches that wait behind another one at their worker
 	closed      bool  // nothing more is taken
 	terminated  bool  // nothing more is done
