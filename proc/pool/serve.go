@@ -144,8 +144,8 @@ type duty struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	cancelled bool        // under server.mu: the pool has asked for it
-	grace     *time.Timer // likewise: ends the process
+	cancelled bool  // under server.mu: the pool has asked for it
+	grace     *fuse // likewise: ends the process
 }
 
 // do runs the batch in b, a message that is held.
@@ -175,7 +175,7 @@ func (s *server) do(b []byte) error {
 	s.mu.Lock()
 	s.current = nil
 	if d.grace != nil {
-		d.grace.Stop()
+		d.grace.stop()
 	}
 	s.mu.Unlock()
 	d.cancel(nil)
@@ -230,7 +230,7 @@ func (d *duty) perform(arg []byte) error {
 	ctx, cancel := context.WithTimeout(d.ctx, d.frame.timeout)
 	defer cancel()
 	if g := d.worker.Grace; g > 0 {
-		defer d.worker.deadline(d.frame.timeout+g, verdictTimeout).Stop()
+		defer d.worker.deadline(together(d.frame.timeout, g), verdictTimeout).stop()
 	}
 	return d.task.perform(ctx, d, arg)
 }
@@ -243,8 +243,8 @@ func (d *duty) dropCargo() error {
 }
 
 // deadline ends this process after a time, unless it is stopped.
-func (s *server) deadline(after time.Duration, verdict uint32) *time.Timer {
-	return time.AfterFunc(after, func() {
+func (s *server) deadline(after time.Duration, verdict uint32) *fuse {
+	return lightFuse(after, func() {
 		s.desk.verdict.Store(verdict)
 		os.Exit(exitGrace)
 	})
