@@ -12,8 +12,8 @@ import (
 
 // submit takes a batch over. An error means that it was not taken.
 func (c *core) submit(b *batch) error {
-	if n := b.size(0, b.n); n > c.opts.MaxMessage {
-		return fmt.Errorf("%w: %w: %d bytes of at most %d", ErrArgument, ringbuf.ErrTooLarge, n, c.opts.MaxMessage)
+	if b.stride > c.opts.MaxMessage {
+		return tooLarge(b.stride, c.opts.MaxMessage)
 	}
 	c.mu.Lock()
 	defer c.unlock()
@@ -29,6 +29,11 @@ func (c *core) submit(b *batch) error {
 	c.waiting += b.n
 	c.pump()
 	return nil
+}
+
+// tooLarge is the error for an argument of n bytes.
+func tooLarge(n, limit int) error {
+	return fmt.Errorf("%w: %w: %d bytes of at most %d", ErrArgument, ringbuf.ErrTooLarge, n, limit)
 }
 
 // front returns the first batch of the queue, nil if there is none.

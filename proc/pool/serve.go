@@ -30,6 +30,8 @@ type employment struct {
 	InitArg  []byte
 	Grace    time.Duration
 	Block    bool // do not spin
+
+	MaxMessage int // of a result
 }
 
 // work is the function that a worker process runs.
@@ -296,6 +298,9 @@ func (d *duty) answer(part []byte) error {
 	if part == nil {
 		kind = answerNil
 	}
+	if most := d.worker.MaxMessage; len(part) > most {
+		return d.fail(fmt.Errorf("%w: %w: %d bytes of at most %d", ErrResult, ringbuf.ErrTooLarge, len(part), most))
+	}
 	err := d.reply(kind, part)
 	if errors.Is(err, ringbuf.ErrTooLarge) || errors.Is(err, ringbuf.ErrNoSpace) {
 		return d.fail(fmt.Errorf("%w: %w", ErrResult, err))
@@ -316,7 +321,11 @@ func (d *duty) answerBeside(r any) error {
 
 // fail answers with an error.
 func (d *duty) fail(err error) error {
-	return d.reply(answerError, encodeError(err))
+	rerr := d.reply(answerError, encodeError(err))
+	if errors.Is(rerr, ringbuf.ErrTooLarge) || errors.Is(rerr, ringbuf.ErrNoSpace) {
+		return d.reply(answerError, encodeError(fmt.Errorf("%w: the task's error: %w", ErrResult, rerr)))
+	}
+	return rerr
 }
 
 // send publishes an answer, which survives this process from then on. The pool is told
