@@ -239,10 +239,9 @@ func (c *core) isReady(w *worker) {
 func (c *core) breaks(why error) {
 	c.mu.Lock()
 	dropped := c.breakDown(why)
-	c.unlock()
-	for _, b := range dropped {
-		b.load.finish(b)
-	}
+	c.finishing++
+	c.mu.Unlock()
+	c.finishAll(dropped)
 }
 
 // breakDown is breaks under mu. It returns what has to be finished.

@@ -311,8 +311,8 @@ func (c *core) heavy(b *batch, size int) bool { return b.cargo != nil || size > 
 
 // sendHeavy sends what is heavy. Nobody takes the batch back meanwhile.
 func (c *core) sendHeavy(w *worker, b *batch, seq uint64, size int) {
+	defer w.senders.Done() // until then the worker has not ended for the pool
 	err := w.sendHeavy(b, size)
-	w.senders.Done()
 	c.mu.Lock()
 	w.alone = false
 	if w.leaving { // dismiss has left this to who uses the ring
@@ -435,11 +435,13 @@ func (c *core) cancel(b *batch, err error) bool {
 	}
 	// What went to a worker before, and comes back from it, has begun.
 	b.where, b.cancelled = over, b.next == 0 && b.tries == 0
+	cancelled := b.cancelled
 	c.giveUp(b, err)
+	c.finishing++
 	c.pump()
-	c.unlock()
-	b.load.finish(b)
-	return b.cancelled
+	c.mu.Unlock()
+	c.finishAll([]*batch{b})
+	return cancelled
 }
 
 // began says whether a worker has begun b.
