@@ -47,7 +47,7 @@ func (t *Task[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 	k.init(t, k.over)
 	err := t.travel()
 	if err == nil {
-		_, err = k.add(a)
+		_, err = k.add(a, p.opts.MaxMessage)
 	}
 	if err != nil {
 		f.end(Finished, err, nil)

@@ -102,20 +102,18 @@ func (c *core) hear(w *worker, a answer) error {
 		c.isReady(w)
 		return nil
 	case answerBroken:
+		if c.opts.Init == nil {
+			return fmt.Errorf("%w: answer of an initializer", ringbuf.ErrCorrupt)
+		}
 		c.breaks(decodeError(a.body, c.opts.Init.name, w.process.PID()))
 		return nil
+	}
+	if a.kind == answerSkipped {
+		return c.skipped(w, a.seq)
 	}
 	b := w.flight[a.seq%places].Load()
 	if b == nil || b.seq != a.seq {
 		return fmt.Errorf("%w: answer for batch %d", ringbuf.ErrCorrupt, a.seq)
-	}
-	if a.kind == answerSkipped {
-		c.mu.Lock()
-		c.land(w, b)
-		c.relist(w)
-		c.pump()
-		c.unlock()
-		return nil
 	}
 	if b.load != nil && a.kind == answerRun && a.index == b.next && a.count <= b.until-b.next && b.load.run(a.index, a.count, a.body) {
 		b.next += a.count
@@ -151,6 +149,21 @@ func (c *core) hear(w *worker, a answer) error {
 	return nil
 }
 
+// skipped ends the passage of a ghost. The worker may have seen that its batch was taken
+// back before recall has put the ghost into its place: that has come about under mu.
+func (c *core) skipped(w *worker, seq uint64) error {
+	c.mu.Lock()
+	defer c.unlock()
+	b := w.flight[seq%places].Load()
+	if b == nil || b.seq != seq || b.load != nil {
+		return fmt.Errorf("%w: batch %d skipped", ringbuf.ErrCorrupt, seq)
+	}
+	c.land(w, b)
+	c.relist(w)
+	c.pump()
+	return nil
+}
+
 // take decodes a result. What a type's own methods panic with is an error of this task.
 func (b *batch) take(w *worker, a answer) (err error) {
 	defer func() {
@@ -177,12 +190,15 @@ func (c *core) arrived(w *worker, b *batch) {
 	took := now.Sub(w.lastEnd)
 	w.lastEnd = now
 	c.pace += (took - c.pace) / 8
+	if b.timed { // before it may be another worker's
+		b.load.took(b.until-b.began, took)
+	}
 	switch {
 	case finished:
 		b.where = over
-	case b.unwanted != nil:
+	case c.unwanted(b) != nil:
 		b.where, finished = over, true
-		c.giveUp(b, b.unwanted)
+		c.giveUp(b, c.unwanted(b))
 	default:
 		c.again(b)
 	}
@@ -192,9 +208,6 @@ func (c *core) arrived(w *worker, b *batch) {
 	c.relist(w)
 	c.pump()
 	c.unlock()
-	if b.timed {
-		b.load.took(b.until-b.began, took)
-	}
 	if finished {
 		b.load.finish(b)
 	}
@@ -226,10 +239,9 @@ func (c *core) isReady(w *worker) {
 func (c *core) breaks(why error) {
 	c.mu.Lock()
 	dropped := c.breakDown(why)
-	c.unlock()
-	for _, b := range dropped {
-		b.load.finish(b)
-	}
+	c.finishing++
+	c.mu.Unlock()
+	c.finishAll(dropped)
 }
 
 // breakDown is breaks under mu. It returns what has to be finished.
@@ -243,7 +255,8 @@ func (c *core) breakDown(why error) []*batch {
 	}
 	c.most = 0
 	for _, ref := range c.at { // those that are through finish what they have
-		if o := ref.Load(); o != nil {
+		if o := ref.Load(); o != nil && o.ready {
+			c.unlist(o) // nothing is taken from others for it
 			o.dismiss()
 		}
 	}
@@ -293,6 +306,7 @@ func (c *core) lost(w *worker) {
 	}
 	c.mu.Unlock()
 	w.tell.Wait()
+	w.desk.awake.Store(0)
 	w.close()
 	for _, b := range ended {
 		b.load.finish(b)
@@ -332,13 +346,8 @@ func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 			}
 			c.mourn(w, b, exit)
 		}
-		switch {
-		case c.terminated:
-			c.giveUp(b, ErrTerminated)
-		case c.broken != nil:
-			c.giveUp(b, c.broken)
-		case b.unwanted != nil:
-			c.giveUp(b, b.unwanted)
+		if err := c.unwanted(b); err != nil {
+			c.giveUp(b, err)
 		}
 		if b.next == b.n {
 			b.where = over
@@ -351,6 +360,17 @@ func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 		c.again(back[i])
 	}
 	return ended
+}
+
+// unwanted says why what is left of b is not to be run again, nil if it is.
+func (c *core) unwanted(b *batch) error {
+	switch {
+	case c.terminated:
+		return ErrTerminated
+	case c.broken != nil:
+		return c.broken
+	}
+	return b.unwanted
 }
 
 // mourn decides what becomes of the task that the worker ran when it died.

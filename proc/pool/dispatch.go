@@ -12,8 +12,8 @@ import (
 
 // submit takes a batch over. An error means that it was not taken.
 func (c *core) submit(b *batch) error {
-	if n := b.size(0, b.n); n > c.opts.MaxMessage {
-		return fmt.Errorf("%w: %w: %d bytes of at most %d", ErrArgument, ringbuf.ErrTooLarge, n, c.opts.MaxMessage)
+	if b.stride > c.opts.MaxMessage {
+		return tooLarge(b.stride, c.opts.MaxMessage)
 	}
 	c.mu.Lock()
 	defer c.unlock()
@@ -29,6 +29,11 @@ func (c *core) submit(b *batch) error {
 	c.waiting += b.n
 	c.pump()
 	return nil
+}
+
+// tooLarge is the error for an argument of n bytes.
+func tooLarge(n, limit int) error {
+	return fmt.Errorf("%w: %w: %d bytes of at most %d", ErrArgument, ringbuf.ErrTooLarge, n, limit)
 }
 
 // front returns the first batch of the queue, nil if there is none.
@@ -72,7 +77,7 @@ func (c *core) pump() {
 		c.waiting -= b.n - b.next
 		c.assign(w, b)
 	}
-	if c.closed && len(c.queue) == 0 {
+	if c.closed && len(c.queue) == 0 && c.under == 0 {
 		for _, w := range c.idle {
 			w.listed = false
 			w.dismiss()
@@ -163,8 +168,13 @@ func (c *core) overlook() {
 		c.mu.Lock()
 		c.overlooking = false
 		for _, ref := range c.at {
-			if w := ref.Load(); w != nil && w.batches > 0 && len(c.idle) > 0 && !c.terminated {
+			w := ref.Load()
+			switch {
+			case w == nil, w.batches == 0, c.terminated:
+			case len(c.idle) > 0:
 				c.relieve(w)
+			case c.live < c.most && c.starting == 0 && c.overdue(w):
+				c.hire()
 			}
 		}
 		c.pump()
@@ -176,6 +186,25 @@ func (c *core) overlook() {
 }
 
 const aWhile = 20 * time.Millisecond
+
+// overdue says whether the worker has not begun the first of its batches since overlook
+// came last: it may be stopped.
+func (c *core) overdue(w *worker) bool {
+	for i := range uint64(places) {
+		seq := w.seq + 1 + i - places
+		b := w.flight[seq%places].Load()
+		if b == nil || b.seq != seq || b.load == nil || b.cargo != nil || w.alone {
+			continue
+		}
+		if _, began := w.desk.running(seq); began {
+			return false
+		}
+		late := b.seen == seq
+		b.seen = seq
+		return late
+	}
+	return false
+}
 
 // relieve takes back what the worker had and had not begun when overlook came last.
 func (c *core) relieve(w *worker) {
@@ -272,6 +301,7 @@ func (c *core) fly(w *worker) {
 func (c *core) weigh(w *worker, n int) {
 	c.spare -= max(w.batches-1, 0)
 	w.batches += n
+	c.under += n
 	c.spare += max(w.batches-1, 0)
 }
 
@@ -281,13 +311,17 @@ func (c *core) heavy(b *batch, size int) bool { return b.cargo != nil || size > 
 
 // sendHeavy sends what is heavy. Nobody takes the batch back meanwhile.
 func (c *core) sendHeavy(w *worker, b *batch, seq uint64, size int) {
+	defer w.senders.Done() // until then the worker has not ended for the pool
 	err := w.sendHeavy(b, size)
-	w.senders.Done()
 	c.mu.Lock()
 	w.alone = false
+	if w.leaving { // dismiss has left this to who uses the ring
+		_ = w.requests.CloseSend()
+	}
 	gone := errors.Is(err, ringbuf.ErrNoConsumer) || errors.Is(err, ringbuf.ErrPeerDied) || errors.Is(err, ringbuf.ErrClosed)
 	failed := err != nil && !gone && b.where == underWay && b.seq == seq && w.desk.revoke(seq)
 	if failed { // the worker has never heard of it
+		c.refund(w, b)
 		c.land(w, b)
 		b.where = over
 		c.stats.Done += b.n - b.next
@@ -323,12 +357,22 @@ func (c *core) recall(w *worker, b *batch) bool {
 	if !w.desk.revoke(b.seq) {
 		return false
 	}
+	c.ghost(w, b)
+	return true
+}
+
+// ghost leaves the place of b, which was revoked, to a ghost.
+func (c *core) ghost(w *worker, b *batch) {
+	c.refund(w, b)
+	w.flight[b.seq%places].Store(&batch{seq: b.seq, room: b.room, where: over})
+	c.weigh(w, -1)
+}
+
+// refund is for a batch that does not count for the worker's MaxTasks.
+func (c *core) refund(w *worker, b *batch) {
 	if c.opts.MaxTasks > 0 {
 		w.quota += b.until - b.next
 	}
-	w.flight[b.seq%places].Store(&batch{seq: b.seq, room: b.room, where: over})
-	c.weigh(w, -1)
-	return true
 }
 
 // steal puts batches that wait behind others back into the queue, if there are workers
@@ -374,8 +418,9 @@ func (c *core) cancel(b *batch, err error) bool {
 	w, seq := b.w, b.seq
 	switch {
 	case b.where == over:
+		cancelled := b.cancelled
 		c.mu.Unlock()
-		return false
+		return cancelled
 	case b.where == queued:
 		c.waiting -= b.n - b.next
 	case w.alone && w.seq == seq: // its arguments are being read: sendHeavy comes back to it
@@ -390,11 +435,13 @@ func (c *core) cancel(b *batch, err error) bool {
 	}
 	// What went to a worker before, and comes back from it, has begun.
 	b.where, b.cancelled = over, b.next == 0 && b.tries == 0
+	cancelled := b.cancelled
 	c.giveUp(b, err)
+	c.finishing++
 	c.pump()
-	c.unlock()
-	b.load.finish(b)
-	return b.cancelled
+	c.mu.Unlock()
+	c.finishAll([]*batch{b})
+	return cancelled
 }
 
 // began says whether a worker has begun b.

@@ -197,11 +197,18 @@ func (p *promise) release(stop func() bool) {
 }
 
 func (p *promise) callBack() {
+	over := false
+	defer func() {
+		if !over {
+			go p.callBack() // one has ended this goroutine
+		}
+	}()
 	for {
 		p.mu.Lock()
 		if len(p.callbacks) == 0 {
 			p.tell()
 			p.mu.Unlock()
+			over = true
 			return
 		}
 		fn := p.callbacks[0]

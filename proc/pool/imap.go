@@ -89,6 +89,10 @@ func (s *stream[A, R]) run(yield func(R, error) bool) error {
 		default:
 			s.submitOpen()
 			if !s.left() {
+				if err := s.failure(); err != nil { // what was refused leaves a gap before what is in at
+					s.report(true)
+					return err
+				}
 				continue
 			}
 			if err := s.wait(); err != nil {

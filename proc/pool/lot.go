@@ -32,8 +32,8 @@ func (l *lot[A, R]) init(t *Task[A, R], then func(*lot[A, R])) {
 }
 
 // add adds a task. If alone is true it must be the only one, and nothing was added if
-// there are others. An error says that the argument cannot travel.
-func (l *lot[A, R]) add(a A) (alone bool, err error) {
+// there are others. An error says that the argument cannot travel, or is larger than limit.
+func (l *lot[A, R]) add(a A, limit int) (alone bool, err error) {
 	if l.stride >= 0 {
 		l.args = append(l.args, a)
 		l.n++
@@ -43,6 +43,8 @@ func (l *lot[A, R]) add(a A) (alone bool, err error) {
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrArgument, err)
+	case len(part) > limit:
+		return false, tooLarge(len(part), limit)
 	case cargo && l.n > 0:
 		return true, nil
 	case cargo:

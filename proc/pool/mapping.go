@@ -122,11 +122,12 @@ const (
 	windowLots  = 128 // for each worker
 	windowBytes = 64 << 20
 	patience    = time.Millisecond
+	chunkShare  = 8 // of a ring, which a message of several tasks takes at most
 )
 
 func newMapping[A, R any](ctx context.Context, t *Task[A, R], p *Pool, o *MapOptions) (*mapping[A, R], error) {
 	m := &mapping[A, R]{
-		task: t, core: p.core, ctx: ctx, bytes: p.ring / 8,
+		task: t, core: p.core, ctx: ctx, bytes: p.ring / chunkShare,
 		began: time.Now(), news: make(chan struct{}, 1),
 	}
 	if o != nil {
@@ -163,11 +164,11 @@ func (m *mapping[A, R]) add(a A) (sent, ok bool) {
 		m.start()
 		m.open.args = slices.Grow(m.open.args, m.open.most)
 	}
-	alone, err := m.open.add(a)
+	alone, err := m.open.add(a, m.core.opts.MaxMessage)
 	if alone && m.open.cargo == nil { // not with these
 		m.submit()
 		m.start()
-		alone, err = m.open.add(a)
+		alone, err = m.open.add(a, m.core.opts.MaxMessage)
 	}
 	m.added++
 	switch {

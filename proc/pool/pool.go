@@ -90,6 +90,8 @@ type core struct {
 	most        int   // workers that may be live; less than size after a start that failed
 	stillborn   int   // workers in a row that were killed before they were ready
 	expected    int   // answers that will come: batches, and initializers
+	under       int   // batches that workers have
+	finishing   int   // who is about to finish batches that nobody has any more
 	spare       int   // batches that wait behind another one at their worker
 	closed      bool  // nothing more is taken
 	terminated  bool  // nothing more is done
@@ -225,14 +227,22 @@ func (c *core) terminate() {
 	for _, b := range dropped {
 		c.giveUp(b, ErrTerminated)
 	}
+	c.finishing++
 	c.mu.Unlock()
 	for _, p := range kill {
 		p.Kill()
 	}
-	for _, b := range dropped {
+	c.finishAll(dropped)
+}
+
+// finishAll finishes batches that nobody has any more. Whoever has counted itself in
+// finishing does: until then the pool has not ended.
+func (c *core) finishAll(over []*batch) {
+	for _, b := range over {
 		b.load.finish(b)
 	}
-	c.mu.Lock() // until here the pool has not ended
+	c.mu.Lock()
+	c.finishing--
 	c.pump()
 	c.unlock()
 }
@@ -278,7 +288,7 @@ func (p *Pool) Size() int { return p.size }
 
 // unlock ends a section of mu, at the end of which the pool may have come to its own.
 func (c *core) unlock() {
-	end := c.closed && c.live == 0 && len(c.queue) == 0 && c.expected == 0 && !c.finished
+	end := c.closed && c.live == 0 && len(c.queue) == 0 && c.expected == 0 && c.finishing == 0 && !c.finished
 	if end {
 		c.finished = true
 		c.collected.Broadcast()

@@ -30,6 +30,8 @@ type employment struct {
 	InitArg  []byte
 	Grace    time.Duration
 	Block    bool // do not spin
+
+	MaxMessage int // of a result
 }
 
 // work is the function that a worker process runs.
@@ -144,8 +146,8 @@ type duty struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	cancelled bool        // under server.mu: the pool has asked for it
-	grace     *time.Timer // likewise: ends the process
+	cancelled bool  // under server.mu: the pool has asked for it
+	grace     *fuse // likewise: ends the process
 }
 
 // do runs the batch in b, a message that is held.
@@ -175,7 +177,7 @@ func (s *server) do(b []byte) error {
 	s.mu.Lock()
 	s.current = nil
 	if d.grace != nil {
-		d.grace.Stop()
+		d.grace.stop()
 	}
 	s.mu.Unlock()
 	d.cancel(nil)
@@ -219,6 +221,9 @@ func (d *duty) perform(arg []byte) error {
 		return d.fail(context.Cause(d.ctx))
 	}
 	if d.task == nil {
+		if d.frame.cargo {
+			_ = d.dropCargo()
+		}
 		return d.fail(fmt.Errorf("%w: task %s: %w", ErrArgument, d.frame.name, proc.ErrNotRegistered))
 	}
 	if d.frame.timeout == 0 {
@@ -227,7 +232,7 @@ func (d *duty) perform(arg []byte) error {
 	ctx, cancel := context.WithTimeout(d.ctx, d.frame.timeout)
 	defer cancel()
 	if g := d.worker.Grace; g > 0 {
-		defer d.worker.deadline(d.frame.timeout+g, verdictTimeout).Stop()
+		defer d.worker.deadline(together(d.frame.timeout, g), verdictTimeout).stop()
 	}
 	return d.task.perform(ctx, d, arg)
 }
@@ -240,8 +245,8 @@ func (d *duty) dropCargo() error {
 }
 
 // deadline ends this process after a time, unless it is stopped.
-func (s *server) deadline(after time.Duration, verdict uint32) *time.Timer {
-	return time.AfterFunc(after, func() {
+func (s *server) deadline(after time.Duration, verdict uint32) *fuse {
+	return lightFuse(after, func() {
 		s.desk.verdict.Store(verdict)
 		os.Exit(exitGrace)
 	})
@@ -293,6 +298,9 @@ func (d *duty) answer(part []byte) error {
 	if part == nil {
 		kind = answerNil
 	}
+	if most := d.worker.MaxMessage; len(part) > most {
+		return d.fail(fmt.Errorf("%w: %w: %d bytes of at most %d", ErrResult, ringbuf.ErrTooLarge, len(part), most))
+	}
 	err := d.reply(kind, part)
 	if errors.Is(err, ringbuf.ErrTooLarge) || errors.Is(err, ringbuf.ErrNoSpace) {
 		return d.fail(fmt.Errorf("%w: %w", ErrResult, err))
@@ -302,6 +310,9 @@ func (d *duty) answer(part []byte) error {
 
 // answerBeside is answer for a result that travels beside the ring.
 func (d *duty) answerBeside(r any) error {
+	if d.worker.unrung > 0 {
+		d.worker.ring() // there may be no room beside the ring until those before are fetched
+	}
 	if err := d.worker.side.Send(context.Background(), r); err != nil {
 		return d.fail(fmt.Errorf("%w: %w", ErrResult, err))
 	}
@@ -310,7 +321,11 @@ func (d *duty) answerBeside(r any) error {
 
 // fail answers with an error.
 func (d *duty) fail(err error) error {
-	return d.reply(answerError, encodeError(err))
+	rerr := d.reply(answerError, encodeError(err))
+	if errors.Is(rerr, ringbuf.ErrTooLarge) || errors.Is(rerr, ringbuf.ErrNoSpace) {
+		return d.reply(answerError, encodeError(fmt.Errorf("%w: the task's error: %w", ErrResult, rerr)))
+	}
+	return rerr
 }
 
 // send publishes an answer, which survives this process from then on. The pool is told

@@ -93,7 +93,9 @@ func (w *worker) sendHeavy(b *batch, size int) (err error) {
 func (w *worker) dismiss() {
 	if w.ready && !w.leaving {
 		w.leaving = true
-		_ = w.requests.CloseSend()
+		if !w.alone { // else sendHeavy does it: a Producer is for one goroutine at a time
+			_ = w.requests.CloseSend()
+		}
 	}
 }
 
@@ -138,11 +140,12 @@ func (w *worker) launch(c *core) (err error) {
 			w.close()
 		}
 	}()
-	e = employment{Bell: c.board.bells, Desks: c.board.all, Desk: w.index, Grace: c.opts.Grace, Block: c.opts.Block}
+	e = employment{Bell: c.board.bells, Desks: c.board.all, Desk: w.index, MaxMessage: c.opts.MaxMessage, Grace: c.opts.Grace, Block: c.opts.Block}
 	if c.opts.Init != nil {
 		e.Init, e.InitArg = c.opts.Init.name, c.opts.Init.arg
 	}
-	opts := ringbuf.Options{Capacity: c.ring, MaxMessage: c.opts.MaxMessage, Keep: keepBytes, Strategy: ringbuf.Block}
+	most := c.opts.MaxMessage + c.ring/chunkShare + batchHeader + maxName + 8 // an argument behind others
+	opts := ringbuf.Options{Capacity: c.ring, MaxMessage: most, Keep: keepBytes, Strategy: ringbuf.Block}
 	if w.rings[0], err = ringbuf.New("", &opts); err != nil {
 		return err
 	}
@@ -152,8 +155,8 @@ func (w *worker) launch(c *core) (err error) {
 	if e.Requests, err = w.rings[0].Consumer(); err != nil {
 		return err
 	}
-	opts.Strategy = ringbuf.Hybrid // nobody sleeps for answers, but on the bell
-	opts.MaxMessage += answerHeader
+	opts.Strategy = ringbuf.Hybrid                                     // nobody sleeps for answers, but on the bell
+	opts.MaxMessage = max(c.opts.MaxMessage, leastRing) + answerHeader // errors and trays are no results
 	if w.rings[1], err = ringbuf.New("", &opts); err != nil {
 		return err
 	}
