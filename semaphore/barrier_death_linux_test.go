@@ -63,15 +63,17 @@ func TestBarrierJoinedPartyKilled(t *testing.T) {
 			ps[0].Kill()
 			await(t, m.b.Broken)
 			barTell(ps[1:], "wait")
+			barExpect(ps[1:], "EBROKEN")
 		} else {
 			barTell(ps[1:3], "wait")
 			barAsleep(t, &m.b, 2)
 			ps[0].Kill()
-			ps[3].WriteLine("join")
-			ps[3].Expect("OK")
-			ps[3].WriteLine("wait")
+			barExpect(ps[1:3], "EBROKEN")
+			barTell(ps[3:], "join")
+			barExpect(ps[3:], "OK")
+			barTell(ps[3:], "wait")
+			barExpect(ps[3:], "EBROKEN")
 		}
-		barExpect(ps[1:], "EBROKEN")
 	}
 }
 
