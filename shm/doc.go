@@ -22,6 +22,11 @@
 // memory is allocated by the constructor, so that a lack of it is ErrNoSpace
 // there, and not a crash later. A constructor that fails leaves nothing behind.
 //
+// [Options] give it other permissions, huge pages, or no memory in advance, and seal
+// it, so that those who read cannot be deceived by anybody but its creator. A segment
+// can grow while others have it mapped ([Segment.Grow]), and lie in a file on a disk
+// ([CreateFile]).
+//
 // The garbage collector does not unmap: call Close.
 //
 // # Concurrency, death, trust

@@ -148,7 +148,7 @@ func HugePage(f *os.File) int {
 		return 0
 	}
 	var fs unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &fs) != nil || fs.Type != unix.HUGETLBFS_MAGIC {
+	if unix.Fstatfs(int(f.Fd()), &fs) != nil || uint32(fs.Type) != unix.HUGETLBFS_MAGIC {
 		return 0
 	}
 	return int(fs.Bsize)
