@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
 // exits are the functions that AtExit registered, in that order.
@@ -76,7 +78,8 @@ var exiting sync.Mutex
 // Exit ends this process in order: it calls the functions of AtExit with
 // priority 0 and above, sends SIGTERM to the children that are daemons, waits
 // for those that are not, calls the remaining functions, closes the ends of
-// pipes, and exits with the code. A second call, from another goroutine, blocks
+// pipes, removes the names of shared objects that go with this process
+// (shm.OwnerCreator, and shm.OwnerUsers where it is the last user), and exits with the code. A second call, from another goroutine, blocks
 // until the first is through.
 //
 // A child ends so by itself when its function returns. A program whose own main
@@ -96,5 +99,6 @@ func Exit(code int) {
 	}
 	runExits(-int(^uint(0)>>1) - 1)
 	openConns.close()
+	shmfile.Release()
 	os.Exit(code)
 }

@@ -16,7 +16,7 @@ func (f *callFile) close() error {
 		f.users.Add(1)
 		return fmt.Errorf("close %q: %w", f.name, err)
 	}
-	return f.file.Close()
+	return shmfile.Close(f.file)
 }
 
 // removed says whether the name has gone from the file.

@@ -242,7 +242,7 @@ type callWalk struct {
 func newCallWalk(t *testing.T, v *testproc.Victim) *callWalk {
 	w := &callWalk{t: t, v: v, name: callName(t)}
 	var err error
-	w.f, err = createCalls(w.name, callWalkOptions.MaxMessage, callWalkOptions.Clients)
+	w.f, err = createCalls(w.name, callWalkOptions.MaxMessage, callWalkOptions.Clients, OwnerNone)
 	require.NoError(t, err)
 	t.Cleanup(func() { w.f.close() })
 	// A server is stopped in a call, and another one has died in one. So have both clients.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
@@ -54,7 +55,7 @@ func callSizes(message, clients int) (head, span, size uint64, err error) {
 
 // createCalls creates the object, or opens it. Sizes that are 0 are the existing
 // one's, or the defaults.
-func createCalls(name string, message, clients int) (*callFile, error) {
+func createCalls(name string, message, clients int, o Owner) (*callFile, error) {
 	if name != "" {
 		if err := shmfile.CheckName(name); err != nil {
 			return nil, err
@@ -77,6 +78,7 @@ func createCalls(name string, message, clients int) (*callFile, error) {
 	}
 	file, _, err := shmfile.Create(name, int64(size), shmfile.Options{
 		Exist:    shmfile.OpenExisting,
+		Owner:    o,
 		Allocate: int64(head),
 		Fill:     func(f *os.File) error { _, err := f.WriteAt(h, 0); return err },
 	})
@@ -89,7 +91,11 @@ func createCalls(name string, message, clients int) (*callFile, error) {
 	}
 	if message != 0 && f.max != uint64(message) || clients != 0 && len(f.clients) != clients {
 		err := fmt.Errorf("%w: it exists with messages of %d bytes and %d clients", ErrSize, f.max, len(f.clients))
-		return nil, errors.Join(err, f.close())
+		if e := robust.Unmap(f.m); e != nil {
+			return nil, errors.Join(err, e)
+		}
+		shmfile.Abandon(f.file) // the name stays
+		return nil, err
 	}
 	return f, nil
 }
@@ -107,7 +113,7 @@ func openCalls(ctx context.Context, name string, wait bool) (*callFile, error) {
 func newCallFile(name string, f *os.File) (_ *callFile, err error) {
 	defer func() {
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 		}
 	}()
 	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindCalls})

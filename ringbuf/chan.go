@@ -97,13 +97,13 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 		}
 		spec.Size, now = int64(g.size()), g.head
 	}
-	f, created, err := create(name, spec, int64(now), opts)
+	f, err := create(name, spec, int64(now), opts)
 	if err != nil {
 		return nil, err
 	}
 	c := new(Chan[T])
 	if err := c.open(name, f); err != nil {
-		return nil, withdraw(name, created, err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -136,7 +136,7 @@ func OpenChanFile[T any](f *os.File) (*Chan[T], error) {
 func (c *Chan[T]) open(name string, f *os.File) (err error) {
 	defer func() {
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 		}
 	}()
 	t := reflect.TypeFor[T]()
@@ -238,7 +238,7 @@ func (c *Chan[T]) Close() error {
 		return fmt.Errorf("close channel: %w", err)
 	}
 	c.closed = true
-	return c.file.Close()
+	return shmfile.Close(c.file)
 }
 
 // Unlink removes the channel's name: nobody can open it any more, who has it

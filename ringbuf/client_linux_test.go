@@ -197,7 +197,7 @@ func TestCallNames(t *testing.T) {
 // Nobody serves yet: a call waits, and so does Dial.
 func TestCallBeforeServe(t *testing.T) {
 	name := callName(t)
-	f, err := createCalls(name, 100, 1) // what a server does first
+	f, err := createCalls(name, 100, 1, OwnerNone) // what a server does first
 	require.NoError(t, err)
 	require.NoError(t, f.close())
 	c := dialed(t, name, nil)

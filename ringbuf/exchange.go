@@ -27,6 +27,9 @@ type ExchangeOptions struct {
 	// MaxMessage and Clients are as in ServeOptions, but that there may be up to 4096
 	// clients; each has 2304 bytes of memory from the start.
 	MaxMessage, Clients int
+	// Owner says when the name goes, if this call makes the exchange. Servers and
+	// clients that were made with it are part of its handle.
+	Owner Owner
 }
 
 // NewExchange makes an exchange, or opens the one of that name; an anonymous one (name
@@ -35,7 +38,7 @@ func NewExchange(name string, o *ExchangeOptions) (*Exchange, error) {
 	if o == nil {
 		o = new(ExchangeOptions)
 	}
-	f, err := createCalls(name, o.MaxMessage, o.Clients)
+	f, err := createCalls(name, o.MaxMessage, o.Clients, o.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("make exchange: %w", err)
 	}

@@ -107,6 +107,8 @@ func dump(t *testing.T, r *Ring, zones [][2]int) string {
 	}
 	hide(48, 8, 'n')
 	hide(56, 16, 'i')
+	hide(72, 8, 'p')
+	hide(80, 8, 's')
 	presence := func(at int) {
 		hide(at, 4, 't')
 		hide(at+40, 8, 'd')

@@ -79,6 +79,20 @@ const (
 	ExistReplace = shmfile.Replace
 )
 
+// Owner says when the name goes without an Unlink. It is the Owner of package shm.
+type Owner = shmfile.Owner
+
+const (
+	// OwnerNone: the name stays until Unlink. It is the default.
+	OwnerNone = shmfile.OwnerNone
+	// OwnerCreator: the name goes when the handle that made the object is closed, or
+	// its process ends with proc.Exit. If it is killed, it is as with OwnerUsers.
+	OwnerCreator = shmfile.OwnerCreator
+	// OwnerUsers: the name goes when the last process that has the object open closes
+	// it, or ends with proc.Exit.
+	OwnerUsers = shmfile.OwnerUsers
+)
+
 // Options of New and NewChan. nil and zero fields mean the defaults.
 type Options struct {
 	// Capacity of a Ring in bytes, default 1 MiB. It is rounded up to a power
@@ -142,6 +156,9 @@ type Options struct {
 	OnPeerDeath PeerDeath
 	// Exist says what New does when the name is taken; default ExistFail.
 	Exist Exist
+	// Owner says when the name goes; default OwnerNone. With ExistOpen a ring that is
+	// there keeps its own rule.
+	Owner Owner
 
 	fenced bool // of rings with many ends: flagFenced
 }

@@ -58,38 +58,30 @@ func New(name string, o *Options) (*Ring, error) {
 		spec.Size, now = int64(g.size()), int64(g.head)
 		opts.fenced = !futex.LightFences()
 	}
-	f, created, err := create(name, spec, now, opts)
+	f, err := create(name, spec, now, opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
 	r, err := newRing(name, f)
 	if err != nil {
-		return nil, fmt.Errorf("make ring: %w", withdraw(name, created, err))
+		return nil, fmt.Errorf("make ring: %w", err)
 	}
 	return r, nil
 }
 
-// withdraw removes the name of what was created but cannot be used, because of
-// err, which it returns.
-func withdraw(name string, created bool, err error) error {
-	if created && name != "" {
-		return errors.Join(err, Unlink(name))
-	}
-	return err
-}
-
 // create makes the file of a ring or channel, so much of it allocated now, or opens
 // what is there.
-func create(name string, spec shmfile.Spec, now int64, o Options) (f *os.File, created bool, err error) {
+func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	head = append(head, o.header()...)
-	return shmfile.Create(name, spec.Size, shmfile.Options{
-		Exist: o.Exist, Allocate: now,
+	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
+		Exist: o.Exist, Owner: o.Owner, Allocate: now,
 		Fill: func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
 	})
+	return f, err
 }
 
 // Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
@@ -118,7 +110,7 @@ func OpenFile(f *os.File) (*Ring, error) { return wrapOpen(newRing("", f)) }
 func newRing(name string, f *os.File) (r *Ring, err error) {
 	defer func() {
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 		}
 	}()
 	spec, err := shmfile.Identify(f, shmfile.Spec{Kind: shmfile.KindRing})
@@ -326,7 +318,7 @@ func (r *Ring) String() string {
 
 // Close closes the ends that were made from this Ring, and unmaps the ring.
 // Slices into it then read as zeros. The ring itself lives on while others
-// have it open. Close is idempotent. It returns ErrBusy, and can be called
+// have it open, and its name does what Options.Owner says. Close is idempotent. It returns ErrBusy, and can be called
 // again, while a role that was given to a child has not arrived there.
 func (r *Ring) Close() error {
 	r.close()
@@ -345,7 +337,15 @@ func (r *Ring) Close() error {
 		return fmt.Errorf("close ring: %w", err)
 	}
 	r.closed = true
-	return r.file.Close()
+	return shmfile.Close(r.file)
+}
+
+// abandon closes a ring that is not what was wanted: its name stays.
+func (r *Ring) abandon() {
+	r.close()
+	_ = robust.Unmap(r.m) // nobody has a role
+	r.closed = true
+	shmfile.Abandon(r.file)
 }
 
 // Unlink removes the ring's name: nobody can open it any more, who has it open

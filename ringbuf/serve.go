@@ -33,6 +33,10 @@ type ServeOptions struct {
 	// Workers is how many calls this Serve serves at a time; default is GOMAXPROCS, at
 	// most 16, which is also the maximum.
 	Workers int
+	// Owner says when the name goes, if this Serve makes the object. The default is that
+	// it stays; with OwnerCreator it goes when this Serve returns, with OwnerUsers when
+	// the last server or client has gone.
+	Owner Owner
 	// ErrorLog gets the panics of handlers, with their stacks. nil is slog.Default.
 	ErrorLog *slog.Logger
 	// Gone is told when a client that has called this server has closed, or has died and
@@ -51,7 +55,8 @@ const maxCallWorkers = 16
 //
 // It creates the object, or opens the one that is there; so several processes may
 // serve one name, and take the calls as they come, up to 32 at a time. The name stays,
-// with the clients that have it open, until Unlink: the next server serves them. Where
+// with the clients that have it open, until Unlink, unless ServeOptions.Owner says
+// otherwise: the next server serves them. Where
 // the object is there, MaxMessage and Clients are its own, and others that are
 // given are an ErrSize. Processes of the same user can open it.
 //
@@ -75,7 +80,7 @@ func Serve(ctx context.Context, name string, h Handler, o *ServeOptions) error {
 	err := shmfile.CheckName(name)
 	var f *callFile
 	if err == nil {
-		f, err = createCalls(name, o.MaxMessage, o.Clients)
+		f, err = createCalls(name, o.MaxMessage, o.Clients, o.Owner)
 	}
 	if err != nil {
 		return fmt.Errorf("serve %q: %w", name, err)

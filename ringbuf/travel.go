@@ -7,6 +7,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
 // What travels. A role belongs to the child from the moment that it is put
@@ -32,6 +33,7 @@ func arrived(ref []byte, kind string) (handle.Handle, error) {
 		}
 		return h, fmt.Errorf("%w: %s arrived as %s", handle.ErrReference, h.Kind, kind)
 	}
+	h.File = shmfile.Adopt(h.File, h.Name)
 	return h, nil
 }
 
@@ -73,7 +75,7 @@ func entrusted(ref []byte, kind string) (r *Ring, t robust.Trust, place int, err
 		return nil, t, 0, err
 	}
 	if len(h.Meta) != 12 {
-		h.File.Close()
+		shmfile.Abandon(h.File)
 		return nil, t, 0, fmt.Errorf("%w: role with %d bytes", handle.ErrReference, len(h.Meta))
 	}
 	t.Word, t.Arrivals = binary.LittleEndian.Uint32(h.Meta), binary.LittleEndian.Uint32(h.Meta[4:])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
 // Named is an open POSIX named semaphore: the same file as that of glibc's
@@ -28,6 +30,7 @@ type Named struct {
 	name string
 	sem  *Semaphore
 	m    *mem.Mapping
+	file *os.File // nil unless the name has an owner rule
 
 	// calls is held shared by every call, and by Close alone; done ends when
 	// Close wants the waiting ones to give up. open changes under calls.
@@ -98,7 +101,8 @@ func (n *Named) String() string {
 	return strings.Replace(text, "(", fmt.Sprintf("(%q, ", n.name), 1)
 }
 
-// Close drops this handle; the semaphore and its name stay. Calls that wait give
+// Close drops this handle; the semaphore stays, and so does its name, but for what its
+// Owner says. Calls that wait give
 // up with ErrClosed, later ones return it. Closing again does nothing.
 func (n *Named) Close() error {
 	n.stop()
@@ -111,7 +115,10 @@ func (n *Named) Close() error {
 		return fmt.Errorf("close semaphore %q: %w", n.name, err)
 	}
 	n.open = false
-	return nil
+	if n.file == nil {
+		return nil
+	}
+	return shmfile.Close(n.file)
 }
 
 func (n *Named) errClosed() error { return fmt.Errorf("semaphore %q: %w", n.name, ErrClosed) }

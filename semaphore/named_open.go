@@ -37,7 +37,25 @@ type OpenOptions struct {
 	// programs only. C and Python cannot store theirs: what they made gets the
 	// Max of the first Go program that opens it with one.
 	Max int
+	// Owner says when the name of what this Open makes goes; default OwnerNone. A
+	// semaphore that is there keeps its own rule.
+	Owner Owner
 }
+
+// Owner says when the name goes without an Unlink. It is the Owner of package shm.
+type Owner = shmfile.Owner
+
+const (
+	// OwnerNone: the name stays until Unlink. It is the default.
+	OwnerNone = shmfile.OwnerNone
+	// OwnerCreator: the name goes when the Named that made the semaphore is closed, or
+	// its process ends with proc.Exit. If it is killed, it is as with OwnerUsers.
+	OwnerCreator = shmfile.OwnerCreator
+	// OwnerUsers: the name goes when the last process that has the semaphore open
+	// closes it, or ends with proc.Exit. Programs in C and Python are not noticed; they
+	// keep what they have opened.
+	OwnerUsers = shmfile.OwnerUsers
+)
 
 // filePrefix is what glibc puts before the name.
 const filePrefix = "sem."
@@ -87,7 +105,7 @@ func (n *Named) attach(file string, o *OpenOptions) error {
 	var f *os.File
 	var err error
 	if o.Create {
-		f, _, err = shmfile.Create(file, semSize, shmfile.Options{Exist: o.Exist, Fill: func(f *os.File) error {
+		f, _, err = shmfile.Create(file, semSize, shmfile.Options{Exist: o.Exist, Owner: o.Owner, Fill: func(f *os.File) error {
 			_, err := f.WriteAt(bytesOfSemaphore(&fresh), 0)
 			return err
 		}})
@@ -97,7 +115,26 @@ func (n *Named) attach(file string, o *OpenOptions) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // the mapping keeps the file, and its mark that it is in use
+	if err := n.mmap(f); err != nil {
+		shmfile.Abandon(f)
+		return err
+	}
+	n.sem = semaphoreAt(n.m.Bytes())
+	n.done, n.stop = context.WithCancel(context.Background())
+	n.open = true
+	if err := n.call(func() error { return n.sem.adopt(o.Max) }); err != nil {
+		err = errors.Join(err, n.Close())
+		shmfile.Abandon(f)
+		return err
+	}
+	if shmfile.Ruled(f) {
+		n.file = f
+		return nil
+	}
+	return shmfile.Close(f) // the mapping keeps the file, and its locks
+}
+
+func (n *Named) mmap(f *os.File) error {
 	size, err := shmfile.Size(f)
 	if err != nil {
 		return err
@@ -106,16 +143,7 @@ func (n *Named) attach(file string, o *OpenOptions) error {
 		return fmt.Errorf("%w: file of %d bytes, a sem_t has %d", ErrForeign, size, semSize)
 	}
 	n.m, err = mem.Map(f, semSize, mem.Options{Truncatable: true})
-	if err != nil {
-		return err
-	}
-	n.sem = semaphoreAt(n.m.Bytes())
-	n.done, n.stop = context.WithCancel(context.Background())
-	n.open = true
-	if err := n.call(func() error { return n.sem.adopt(o.Max) }); err != nil {
-		return errors.Join(err, n.Close())
-	}
-	return nil
+	return err
 }
 
 // adopt checks a semaphore that was found, and gives it a maximum if it has none.

@@ -48,7 +48,7 @@ func (a *attachment) attach(kind, name string, f *os.File, m *mem.Mapping, size 
 		var err error
 		m, err = mem.Map(f, int(size), a.mapped())
 		if err != nil {
-			f.Close()
+			shmfile.Abandon(f)
 			return fmt.Errorf("attach to %s: %w", f.Name(), err)
 		}
 	}
@@ -136,7 +136,8 @@ func (a *attachment) Unlink() error {
 	return shmfile.Unlink(a.name)
 }
 
-// Close detaches this handle from the memory; others, and the name, stay. While
+// Close detaches this handle from the memory; others stay, and so does the name, but
+// for what the object's Owner says. While
 // this process holds a lock in the memory it returns ErrBusy and changes
 // nothing. Calls that wait for a lock give up with ErrClosed. Pointers and
 // slices that were handed out lead to private zero memory from then on; they
@@ -161,5 +162,5 @@ func (a *attachment) Close() error {
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.open.Store(false)
-	return a.file.Close()
+	return shmfile.Close(a.file)
 }

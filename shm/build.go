@@ -60,6 +60,9 @@ func buildOnce(create creator, name string, size int64, fo shmfile.Options, init
 // create attaches to a new object, which init fills after the header, or to an
 // existing one if o says so. It returns how many values the object holds.
 func (a *attachment) create(name string, s shape, o *Options, init func([]byte)) (n int, err error) {
+	if err := o.scope().check(); err != nil {
+		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
+	}
 	spec, err := s.spec()
 	var head []byte
 	if err == nil && s.n == 0 {
@@ -82,12 +85,18 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
 	if m != nil {
-		return s.n, a.attach(s.kind.String(), name, f, m, spec.Size)
+		if err := a.attach(s.kind.String(), name, f, m, spec.Size); err != nil {
+			return 0, err
+		}
+		return s.n, o.scope().admit(a)
 	}
 	if s.kind == shmfile.KindArray {
 		s.n = 0 // it keeps its length
 	}
-	return a.identify(name, f, s)
+	if n, err = a.identify(name, f, s); err != nil {
+		return 0, err
+	}
+	return n, o.scope().admit(a)
 }
 
 // find attaches to the named object.
@@ -112,7 +121,7 @@ func (a *attachment) identify(name string, f *os.File, s shape) (n int, err erro
 		n, err = s.count(spec)
 	}
 	if err != nil {
-		f.Close()
+		shmfile.Abandon(f)
 		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
 	return n, a.attach(s.kind.String(), name, f, nil, spec.Size)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/shmfile"
 	"github.com/shmkit/shmkit/semaphore"
 )
@@ -64,6 +65,9 @@ type ListOptions struct {
 	// Locked gives the list a lock, for the processes that use this package. The
 	// file is larger then: by some 400 bytes and the size of the largest slot.
 	Locked bool
+	// Owner says when the name goes, and Scope what the list goes with. See Options.
+	Owner Owner
+	Scope *Scope
 }
 
 // NewShareableList creates a list, anonymous if name is empty. The items are
@@ -77,6 +81,9 @@ func NewShareableList(name string, o *ListOptions, items ...any) (*ShareableList
 	if o == nil {
 		o = new(ListOptions)
 	}
+	if err := o.Scope.check(); err != nil {
+		return nil, fmt.Errorf("shm: list: %w", err)
+	}
 	slots := make([]packed, len(items))
 	for i, v := range items {
 		var err error
@@ -88,20 +95,18 @@ func NewShareableList(name string, o *ListOptions, items ...any) (*ShareableList
 	if err != nil {
 		return nil, fmt.Errorf("shm: list: %w", err)
 	}
-	f, created, err := shmfile.Create(name, int64(len(b)), shmfile.Options{
-		Exist: o.Exist,
-		Mode:  o.Mode,
-		Group: o.Group,
-		Fill:  func(f *os.File) error { _, err := f.WriteAt(b, 0); return err },
+	f, _, err := shmfile.Create(name, int64(len(b)), shmfile.Options{
+		Exist: o.Exist, Owner: o.Scope.owner(o.Owner), Mode: o.Mode, Group: o.Group,
+		Fill: func(f *os.File) error { _, err := f.WriteAt(b, 0); return err },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("shm: list: %w", err)
 	}
 	l := new(ShareableList)
 	if err := l.attachList(context.Background(), name, f, false); err != nil {
-		if created && name != "" {
-			shmfile.Unlink(name) // the first error counts
-		}
+		return nil, err
+	}
+	if err := o.Scope.admit(&l.attachment); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -134,7 +139,7 @@ func (l *ShareableList) attachList(ctx context.Context, name string, f *os.File,
 		err = fmt.Errorf("%w: empty", ErrTruncated)
 	}
 	if err != nil {
-		f.Close()
+		shmfile.Abandon(f)
 		return fmt.Errorf("shm: list: %w", err)
 	}
 	if err := l.attach("list", name, f, nil, size); err != nil {
@@ -197,7 +202,10 @@ func (l *ShareableList) coded() bool {
 
 // detach undoes attach: as a list this handle has never been.
 func (l *ShareableList) detach() {
-	_ = l.Close() // nothing is locked
+	_ = robust.Unmap(l.m) // nothing is locked
+	l.stop()
+	l.open.Store(false)
+	shmfile.Abandon(l.file)
 	l.m, l.bytes, l.layout = nil, nil, listLayout{}
 }
 

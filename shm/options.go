@@ -26,6 +26,12 @@ const (
 // Options of constructors. Nil means the defaults.
 type Options struct {
 	Exist Exist
+	// Owner says when the name goes. With ExistOpen, an object that is there keeps its
+	// own rule.
+	Owner Owner
+	// Scope is what the object goes with: it is closed with it, and if it was made here
+	// its name is removed then, as with OwnerCreator, which Owner need not say.
+	Scope *Scope
 
 	// Mode is the permissions of the file, exactly these bits, whatever the umask
 	// is; 0 is 0600. Group, if it is not 0, is the id of the group that the file is
@@ -73,7 +79,7 @@ func (o *Options) create(name string) (f shmfile.Options, huge Huge, err error) 
 	if o == nil {
 		return f, HugeNone, nil
 	}
-	f = shmfile.Options{Exist: o.Exist, Mode: o.Mode, Group: o.Group, Seal: o.Seal, Growable: o.Grow && name == ""}
+	f = shmfile.Options{Exist: o.Exist, Owner: o.owner(), Mode: o.Mode, Group: o.Group, Seal: o.Seal, Growable: o.Grow && name == ""}
 	if o.Sparse {
 		f.Allocate = shmfile.None
 	}
@@ -98,6 +104,20 @@ func (o *Options) whole() error {
 	return nil
 }
 
+func (o *Options) owner() Owner {
+	if o == nil {
+		return OwnerNone
+	}
+	return o.Scope.owner(o.Owner)
+}
+
+func (o *Options) scope() *Scope {
+	if o == nil {
+		return nil
+	}
+	return o.Scope
+}
+
 func (o *OpenOptions) file() shmfile.OpenOptions {
 	if o == nil {
 		return shmfile.OpenOptions{}
@@ -107,5 +127,6 @@ func (o *OpenOptions) file() shmfile.OpenOptions {
 
 // Unlink removes a name from /dev/shm, whatever has it. Whoever is attached
 // stays so; the memory is freed with the last of them. It returns ErrNotExist
-// when there is no such name.
+// when there is no such name, and ErrBusy while a process that is stopped is about to
+// remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }

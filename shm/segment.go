@@ -39,16 +39,24 @@ func Create(name string, size int, o *Options) (*Segment, error) {
 
 // create attaches to a new segment, or to an existing one if o says so.
 func (s *Segment) create(create creator, name string, size int, o *Options) error {
+	if err := o.scope().check(); err != nil {
+		return fmt.Errorf("shm: segment: %w", err)
+	}
 	f, m, err := build(create, name, int64(size), o, func([]byte) {})
 	if err != nil {
 		return fmt.Errorf("shm: segment: %w", err)
 	}
 	if m == nil {
-		return s.attachRaw(name, f)
+		err = s.attachRaw(name, f)
+	} else {
+		s.sparse = o != nil && o.Sparse
+		s.holes.Store(s.sparse)
+		err = s.attach("segment", name, f, m, int64(size))
 	}
-	s.sparse = o != nil && o.Sparse
-	s.holes.Store(s.sparse)
-	return s.attach("segment", name, f, m, int64(size))
+	if err != nil {
+		return err
+	}
+	return o.scope().admit(&s.attachment)
 }
 
 // Open attaches to a named segment, whoever created it. Its size is the file's.
@@ -82,7 +90,7 @@ func (s *Segment) attachRaw(name string, f *os.File) error {
 		err = fmt.Errorf("%s: %w: empty", f.Name(), ErrTruncated)
 	}
 	if err != nil {
-		f.Close()
+		shmfile.Abandon(f)
 		return fmt.Errorf("shm: segment: %w", err)
 	}
 	s.lookForHoles(f, size)

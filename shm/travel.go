@@ -48,7 +48,7 @@ func (a *attachment) receive(kind string, ref []byte) (name string, f *os.File, 
 		}
 		return "", nil, fmt.Errorf("receive %s: %w", kind, err)
 	}
-	return h.Name, h.File, nil
+	return h.Name, shmfile.Adopt(h.File, h.Name), nil
 }
 
 // receiveShape receives an object of a shape. If that is gone, because its sender has

@@ -19,8 +19,8 @@ import (
 // After an error nothing is left behind. The errors are ErrName, ErrSize,
 // ErrOptions, ErrNoSpace, ErrNoDirectory, ErrExist, ErrBusy, and what Fill returned.
 func Create(name string, size int64, o Options) (f *os.File, created bool, err error) {
-	if size <= 0 {
-		return nil, false, fmt.Errorf("create: %w: %d", ErrSize, size)
+	if err := o.check(size); err != nil {
+		return nil, false, fmt.Errorf("create: %w", err)
 	}
 	if name == "" {
 		if f, err = createAnonymous(size, o); err != nil {
@@ -32,6 +32,16 @@ func Create(name string, size int64, o Options) (f *os.File, created bool, err e
 		return nil, false, fmt.Errorf("create: %w", err)
 	}
 	return createAt(name, size, o)
+}
+
+func (o Options) check(size int64) error {
+	switch {
+	case o.Owner < OwnerNone || o.Owner > OwnerUsers:
+		return fmt.Errorf("%w: %v", unix.EINVAL, o.Owner)
+	case size <= 0:
+		return fmt.Errorf("%w: %d", ErrSize, size)
+	}
+	return nil
 }
 
 // createAt is Create for a name that is sound, or a path.
@@ -93,11 +103,15 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 	for {
 		switch o.Exist {
 		case Fail:
-			if err := unix.Access(path(name), unix.F_OK); err == nil {
-				return nil, false, unix.EEXIST // before memory is spent
+			var st unix.Stat_t
+			if err := unix.Lstat(path(name), &st); err == nil { // before memory is spent
+				if removed, _ := removeOrphan(name); !removed {
+					return nil, false, unix.EEXIST
+				}
 			}
 		case OpenExisting:
-			if f, err := open(name, false); !errors.Is(err, ErrNotExist) {
+			err := patiently(func() (err error) { f, err = open(name, false); return err })
+			if !errors.Is(err, ErrNotExist) {
 				return f, false, err
 			}
 		}
@@ -116,6 +130,12 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 			if err := use(fresh); err != nil {
 				return nil, false, err
 			}
+			if o.Owner != OwnerNone {
+				if err := mark(fresh, o.Owner); err != nil {
+					return nil, false, err
+				}
+				crashpoint.Hit("shmfile/create-marked")
+			}
 		}
 		if o.Exist == Replace {
 			if err := removeUnused(name); err != nil {
@@ -128,8 +148,9 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 		switch {
 		case err == nil:
 			crashpoint.Hit("shmfile/create-published")
+			hold(fresh, holding{name: name, owner: o.Owner, created: true})
 			return fresh, true, nil
-		case !errors.Is(err, unix.EEXIST) || o.Exist == Fail:
+		case !errors.Is(err, unix.EEXIST):
 			return nil, false, fmt.Errorf("publish: %w", err)
 		}
 	}

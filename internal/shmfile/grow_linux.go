@@ -33,7 +33,8 @@ import (
 //
 // The lock is on a description of its own, by way of /proc/self/fd: handles that
 // travelled share one, and locks of one description do not exclude each other.
-// growByte lies behind the end of any file, before the bytes of lock_linux.go.
+// growByte lies behind the end of any file, before the bytes of lock_linux.go, so
+// that growing and removing do not meet.
 const growByte = 1 << 59
 
 // Grow makes the file at least size bytes long, and allocates the memory for that

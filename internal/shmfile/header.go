@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+
+	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // Kind says what an object is.
@@ -37,15 +39,18 @@ type Spec struct {
 	Sizes       [2]uint64 // two numbers whose meaning depends on the kind
 	Namespace   uint64    // the creator's pid namespace
 	ID          [16]byte  // random; tells two objects of one name apart
+	Creator     uint64    // the creator's pid there, 0 if unknown
+	Started     uint64    // when that process had started, as robust.Process has it
 }
 
-// NewHeader returns the header of a new object. It fills in the namespace and
-// the id.
+// NewHeader returns the header of a new object. It fills in the namespace, the
+// id and the creator.
 func NewHeader(s Spec) ([]byte, error) {
 	ns, err := Namespace()
 	if err != nil {
 		return nil, err
 	}
+	self, _ := robust.Self() // for people: an object without will do
 	h := header{
 		Version:     Version,
 		Kind:        uint32(s.Kind),
@@ -53,10 +58,52 @@ func NewHeader(s Spec) ([]byte, error) {
 		Size:        uint64(s.Size),
 		Sizes:       s.Sizes,
 		Namespace:   ns,
+		Creator:     uint64(self.PID),
+		Started:     self.Start,
 	}
 	copy(h.Magic[:], magic)
 	rand.Read(h.ID[:]) // never fails
 	return binary.Append(nil, binary.LittleEndian, &h)
+}
+
+// Read reads a header, which may hold anything, and checks what can be checked
+// without knowing what the object should be: the magic, the version, and the size
+// that the file really has.
+func Read(b []byte, size int64) (Spec, error) {
+	if len(b) < HeaderSize {
+		return Spec{}, fmt.Errorf("%w: %d bytes, the header alone has %d", ErrTruncated, len(b), HeaderSize)
+	}
+	s, err := decode(b)
+	if err == nil {
+		err = s.fits(size)
+	}
+	return s, err
+}
+
+func decode(b []byte) (Spec, error) {
+	var h header
+	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
+		return Spec{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID, h.Creator, h.Started}
+	switch {
+	case string(h.Magic[:]) != magic:
+		return s, ErrForeign
+	case h.Version != Version:
+		return s, fmt.Errorf("%w: %d, this program knows %d", ErrVersion, h.Version, Version)
+	}
+	return s, nil
+}
+
+// fits compares the size in the header with that of the file.
+func (s Spec) fits(size int64) error {
+	switch {
+	case s.Size > size:
+		return fmt.Errorf("%w: %d bytes of %d", ErrTruncated, size, s.Size)
+	case s.Size != size:
+		return fmt.Errorf("%w: %d bytes, the header says %d", ErrCorrupt, size, s.Size)
+	}
+	return nil
 }
 
 // Check compares a header, which may hold anything, with what is wanted: kind,
@@ -67,26 +114,16 @@ func Check(b []byte, want Spec) (Spec, error) {
 	if len(b) < HeaderSize {
 		return Spec{}, fmt.Errorf("%w: %d bytes, the header alone has %d", ErrTruncated, len(b), HeaderSize)
 	}
-	var h header
-	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
-		return Spec{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID}
+	s, err := decode(b)
 	switch {
-	case string(h.Magic[:]) != magic:
-		return s, ErrForeign
-	case h.Version != Version:
-		return s, fmt.Errorf("%w: %d, this program knows %d", ErrVersion, h.Version, Version)
+	case err != nil:
+		return s, err
 	case s.Kind != want.Kind:
 		return s, fmt.Errorf("%w: %v, not %v", ErrKind, s.Kind, want.Kind)
 	case s.Namespace != want.Namespace:
 		return s, ErrForeignNamespace
 	case s.Fingerprint != want.Fingerprint:
 		return s, fmt.Errorf("%w: fingerprint %016x, not %016x", ErrLayout, s.Fingerprint, want.Fingerprint)
-	case s.Size > want.Size:
-		return s, fmt.Errorf("%w: %d bytes of %d", ErrTruncated, want.Size, s.Size)
-	case s.Size != want.Size:
-		return s, fmt.Errorf("%w: %d bytes, the header says %d", ErrCorrupt, want.Size, s.Size)
 	}
-	return s, nil
+	return s, s.fits(want.Size)
 }

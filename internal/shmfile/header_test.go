@@ -2,6 +2,7 @@ package shmfile_test
 
 import (
 	"encoding/binary"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,9 @@ func TestHeaderKeepsItsBytes(t *testing.T) {
 	require.Equal(t, uint64(9), le.Uint64(b[40:]))
 	require.Equal(t, spec.Namespace, le.Uint64(b[48:]))
 	require.NotEqual(t, make([]byte, 16), b[56:72])
-	require.Equal(t, make([]byte, 56), b[72:])
+	require.Equal(t, uint64(os.Getpid()), le.Uint64(b[72:]))
+	require.NotZero(t, le.Uint64(b[80:]))
+	require.Equal(t, make([]byte, 40), b[88:])
 }
 
 func TestHeaderComesBack(t *testing.T) {
@@ -40,7 +43,8 @@ func TestHeaderComesBack(t *testing.T) {
 	got, err := shmfile.Check(b, want)
 	require.NoError(t, err)
 	require.NotEqual(t, [16]byte{}, got.ID)
-	want.ID = got.ID
+	require.Equal(t, uint64(os.Getpid()), got.Creator)
+	want.ID, want.Creator, want.Started = got.ID, got.Creator, got.Started
 	require.Equal(t, want, got)
 
 	again, _ := newHeader(t)
@@ -87,7 +91,7 @@ func FuzzCheck(f *testing.F) {
 		if err != nil {
 			return
 		}
-		want.Sizes, want.ID = s.Sizes, s.ID // these two say what they like
+		want.Sizes, want.ID, want.Creator, want.Started = s.Sizes, s.ID, s.Creator, s.Started // these say what they like
 		require.Equal(t, want, s)
 	})
 }

@@ -15,7 +15,9 @@ import "structs"
 //	    32    16  sizes        two numbers whose meaning depends on the kind
 //	    48     8  namespace    inode number of the creator's pid namespace
 //	    56    16  id           random; tells two objects of one name apart
-//	    72    56  reserved     zero
+//	    72     8  creator      its pid, in that namespace; for people only
+//	    80     8  started      when the creator had started: robust.Process.Start
+//	    88    40  reserved     zero
 //	   128
 const (
 	magicOffset       = 0
@@ -26,12 +28,14 @@ const (
 	sizesOffset       = sizeOffset + 8
 	namespaceOffset   = sizesOffset + 16
 	idOffset          = namespaceOffset + 8
-	reservedOffset    = idOffset + 16
+	creatorOffset     = idOffset + 16
+	startedOffset     = creatorOffset + 8
+	reservedOffset    = startedOffset + 8
 
 	// HeaderSize is the number of bytes before the object itself. It is a
 	// multiple of the distance that keeps two writers off each other's cache
 	// lines.
-	HeaderSize = reservedOffset + 56
+	HeaderSize = reservedOffset + 40
 )
 
 const magic = "shmkit\r\n"
@@ -51,5 +55,7 @@ type header struct {
 	Sizes       [2]uint64
 	Namespace   uint64
 	ID          [16]byte
-	Reserved    [56]byte
+	Creator     uint64
+	Started     uint64
+	Reserved    [40]byte
 }

@@ -14,6 +14,8 @@ const (
 	_ = -(sizesOffset ^ unsafe.Offsetof(header{}.Sizes))
 	_ = -(namespaceOffset ^ unsafe.Offsetof(header{}.Namespace))
 	_ = -(idOffset ^ unsafe.Offsetof(header{}.ID))
+	_ = -(creatorOffset ^ unsafe.Offsetof(header{}.Creator))
+	_ = -(startedOffset ^ unsafe.Offsetof(header{}.Started))
 	_ = -(reservedOffset ^ unsafe.Offsetof(header{}.Reserved))
 	_ = -(HeaderSize ^ unsafe.Sizeof(header{}))
 	_ = -(HeaderSize ^ 128)

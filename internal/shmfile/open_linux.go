@@ -71,8 +71,9 @@ func open(name string, readOnly bool) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		links, err := admit(f)
-		if err == nil && links > 0 {
+		st, err := admit(f)
+		if err == nil && st.Nlink > 0 {
+			hold(f, holding{name: name, owner: users(st.Mode)})
 			return f, nil
 		}
 		f.Close()
@@ -84,18 +85,17 @@ func open(name string, readOnly bool) (*os.File, error) {
 }
 
 // admit marks a file as used and looks at it.
-func admit(f *os.File) (links uint64, err error) {
+func admit(f *os.File) (st unix.Stat_t, err error) {
 	if err := use(f); err != nil {
-		return 0, err
+		return st, err
 	}
-	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return 0, fmt.Errorf("stat: %w", err)
+		return st, fmt.Errorf("stat: %w", err)
 	}
 	if st.Size == 0 {
-		return 0, fmt.Errorf("%w: empty", ErrTruncated)
+		return st, fmt.Errorf("%w: empty", ErrTruncated)
 	}
-	return uint64(st.Nlink), nil
+	return st, nil
 }
 
 // openFile opens a regular file and nothing else. O_NONBLOCK is for what is no
@@ -108,6 +108,8 @@ func openFile(name string, flags int) (*os.File, error) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrNoDirectory, dir, err)
 		}
 		return nil, err
+	case errors.Is(err, unix.EAGAIN): // see nobodyElse
+		return nil, fmt.Errorf("%w: somebody is about to remove it", ErrBusy)
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENXIO):
 		return nil, fmt.Errorf("%w: %w", ErrForeign, err)
 	case err != nil:
@@ -127,18 +129,6 @@ func openFile(name string, flags int) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path(name)), nil
-}
-
-// Unlink removes a name. Who has the object open keeps it. It removes whatever
-// file has that name, also one that another program made.
-func Unlink(name string) error {
-	if err := CheckName(name); err != nil {
-		return fmt.Errorf("unlink: %w", err)
-	}
-	if err := unix.Unlink(path(name)); err != nil {
-		return fmt.Errorf("unlink %q: %w", name, err)
-	}
-	return nil
 }
 
 // Identify reads the header of a file, however it was come by, and checks it

@@ -22,6 +22,9 @@ const (
 // Options of Create.
 type Options struct {
 	Exist Exist
+	// Owner says when the name goes. An object that was there keeps its own rule, an
+	// anonymous one needs none.
+	Owner Owner
 	// Allocate is how many bytes of the file are allocated at once, 0 for all, None
 	// for none. The rest is a hole, for Allocate to fill before it is used.
 	Allocate int64

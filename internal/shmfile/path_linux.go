@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // CreatePath is Create for a file anywhere, whose path is absolute. The file system
 // must know O_TMPFILE, as ext4, xfs, btrfs and tmpfs do. When it returns, the name
 // is on the disk; what the file holds is there when it has been synced.
 func CreatePath(path string, size int64, o Options) (f *os.File, created bool, err error) {
-	if size <= 0 {
-		return nil, false, fmt.Errorf("create %q: %w: %d", path, ErrSize, size)
+	if err := o.check(size); err != nil {
+		return nil, false, fmt.Errorf("create %q: %w", path, err)
 	}
 	if err := CheckPath(path); err != nil {
 		return nil, false, fmt.Errorf("create: %w", err)
@@ -24,8 +22,7 @@ func CreatePath(path string, size int64, o Options) (f *os.File, created bool, e
 		return f, created, err
 	}
 	if err := syncDirectory(filepath.Dir(path)); err != nil {
-		os.Remove(path)
-		f.Close()
+		Abandon(f)
 		return nil, false, fmt.Errorf("create %q: %w", path, err)
 	}
 	return f, true, nil
@@ -53,7 +50,7 @@ func UnlinkPath(path string) error {
 	if err := CheckPath(path); err != nil {
 		return fmt.Errorf("unlink: %w", err)
 	}
-	if err := unix.Unlink(path); err != nil {
+	if err := patiently(func() error { return unlink(path) }); err != nil {
 		return fmt.Errorf("unlink %q: %w", path, err)
 	}
 	return nil

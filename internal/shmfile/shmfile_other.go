@@ -45,6 +45,33 @@ func Grow(ctx context.Context, f *os.File, size int64, sparse bool) error {
 	return unsupported("grow")
 }
 
+// Close closes f.
+func Close(f *os.File) error { return f.Close() }
+
+// Abandon closes f.
+func Abandon(f *os.File) { f.Close() }
+
+// Ruled is always false on this system.
+func Ruled(f *os.File) bool { return false }
+
+// Withdraw does nothing on this system.
+func Withdraw(f *os.File) error { return nil }
+
+// Release does nothing on this system.
+func Release() {}
+
+// Adopt returns f.
+func Adopt(f *os.File, name string) *os.File { return f }
+
+// List is not available on this system.
+func List() ([]Info, error) { return nil, unsupported("list") }
+
+// Stat is not available on this system.
+func Stat(name string) (i Info, ok bool) { return Info{}, false }
+
+// Sweep is not available on this system.
+func Sweep(o *SweepOptions) ([]Info, error) { return nil, unsupported("sweep") }
+
 // Identify is not available on this system.
 func Identify(f *os.File, want Spec) (Spec, error) { return Spec{}, unsupported("identify") }
 
