@@ -31,6 +31,9 @@ type attachment struct {
 
 	held race.Addr // the lock in the memory, for the race detector
 
+	// turn is what a call needs that does not wait; see turn.go.
+	turn turn
+
 	// calls is held shared by every call that takes a lock in the memory, and by
 	// Close alone; done ends when Close wants the waiting ones to give up.
 	calls sync.RWMutex
@@ -157,8 +160,12 @@ func (a *attachment) Close() error {
 	a.stop()
 	a.calls.Lock() // waits for the calls under way
 	defer a.calls.Unlock()
+	free := a.turn.shut()
 	if err := a.grown.each(a.m, robust.Unmap); err != nil { // one of them has locked
 		a.done, a.stop = context.WithCancel(context.Background())
+		if free {
+			a.turn.open()
+		}
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.open.Store(false)
