@@ -15,7 +15,7 @@ func (c *Child) FillShm(left int64) (empty func()) {
 	c.must(err)
 	var fs syscall.Statfs_t
 	c.must(syscall.Fstatfs(int(f.Fd()), &fs))
-	if n := int64(fs.Bavail)*fs.Bsize - left; n > 0 {
+	if n := int64(fs.Bavail)*int64(fs.Bsize) - left; n > 0 {
 		c.must(syscall.Fallocate(int(f.Fd()), 0, 0, n))
 	}
 	c.must(f.Close())
