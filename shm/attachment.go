@@ -153,8 +153,10 @@ func (a *attachment) Close() error {
 	}
 	// Ask before anybody is disturbed. A truncated file cannot be asked whether it
 	// holds locks: it has lost them.
-	err := a.guard(func() error { return a.grown.each(a.m, func(m *mem.Mapping) error { return robust.Forget(m.Bytes()) }) })
-	if err != nil && !errors.Is(err, ErrTruncated) {
+	err := a.grown.each(a.m, func(m *mem.Mapping) error {
+		return a.guardIn(m.Bytes(), func() error { return robust.Forget(m.Bytes()) })
+	})
+	if err != nil && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrNoSpace) { // nor can a hole
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.stop()

@@ -303,3 +303,15 @@ func TestHugePagesOfTmpfs(t *testing.T) {
 	_, err := shm.Create("n", 33<<20, &shm.Options{Huge: shm.HugeTry, Exist: shm.ExistReplace})
 	require.ErrorIs(t, err, shm.ErrNoSpace)
 }
+
+func TestCloseOfAGrownAndTruncatedSegment(t *testing.T) {
+	s := segment(t, newName(t), 4096)
+	mu, err := shm.View[semaphore.Mutex](s, 0)
+	require.NoError(t, err)
+	require.NoError(t, mu.Lock())
+	mu.Unlock()
+	require.NoError(t, s.Grow(t.Context(), 8192))
+	require.NoError(t, s.File().Truncate(0))
+	require.ErrorIs(t, s.Grow(t.Context(), 100), shm.ErrTruncated)
+	require.NoError(t, s.Close())
+}
