@@ -16,6 +16,7 @@ import (
 //
 //	lock the byte growByte, on an open description of this call's own
 //	size >= wanted: done
+//	0. clear the rest of the last page, where maps reach behind the end
 //	1. allocate what lies between size and wanted, behind the end of the file
 //	2. size := wanted
 //	unlock
@@ -66,6 +67,10 @@ func grow(ctx context.Context, f *os.File, size int64, sparse bool) error {
 	now, err := Size(f)
 	if err != nil || now >= size {
 		return err
+	}
+	if rest := -now & int64(unix.Getpagesize()-1); rest > 0 {
+		// Not every file system can; there it is as whoever overran the end left it.
+		_ = unix.Fallocate(own, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, now, rest)
 	}
 	if !sparse {
 		if err := allocate(own, now, size-now, unix.FALLOC_FL_KEEP_SIZE); err != nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,4 +152,19 @@ func TestPaths(t *testing.T) {
 	require.NoError(t, err)
 	defer h.Close()
 	require.NoError(t, <-opened)
+}
+
+// What somebody has stored behind the end, in its page, is not in what is added.
+func TestGrowAddsZeros(t *testing.T) {
+	for _, name := range []string{"", testproc.Name(t)} {
+		f := create(t, name, 100, shmfile.Options{Growable: name == "", Fill: write(strings.Repeat("x", 100))})
+		b, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		require.NoError(t, err)
+		copy(b[100:], "overrun")
+		require.NoError(t, shmfile.Grow(t.Context(), f, 5000, false))
+		require.Equal(t, strings.Repeat("x", 100)+strings.Repeat("\x00", 4900), read(t, f, 5000))
+		require.Equal(t, byte('x'), b[99])
+		require.NoError(t, unix.Munmap(b))
+		require.Equal(t, int64(8192), allocated(t, f))
+	}
 }
