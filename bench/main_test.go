@@ -26,7 +26,7 @@ func TestFlags(t *testing.T) {
 		suite string // of the suites that are run
 		err   string
 	}{
-		{"", "latency throughput fanin rpc proc manager pool locks", ""},
+		{"", "latency throughput fanin rpc proc manager pool memory locks", ""},
 		{"-suite locks", "locks", ""},
 		{"-suite locks,latency -quick -json", "locks latency", ""},
 		{"-suite nonsense", "", `no suite is called "nonsense"`},

@@ -124,6 +124,7 @@ type link struct {
 	a, b  []*os.File
 	extra io.Closer // what they belong to; nil if they are to be closed themselves
 	name  string    // of an object of package ringbuf, made by a side; may be ""
+	undo  func()    // called when all sides have ended; may be nil
 }
 
 // close closes the parent's copies. It may be called again.
@@ -141,5 +142,8 @@ func (l *link) close() {
 func (l *link) unlink() {
 	if l.name != "" {
 		_ = ringbuf.Unlink(l.name)
+	}
+	if l.undo != nil {
+		l.undo()
 	}
 }

@@ -20,6 +20,7 @@ var suites = []suite{
 	{"proc", "queues and pipes of package proc between two processes, starting processes; beside Python's multiprocessing", procScenes},
 	{"manager", "dictionaries in a manager: set, get, make; one client and four; beside Python's", managerScenes},
 	{"pool", "tasks in worker processes: many and small, one at a time, large, long; beside Python's Pool and goroutines", poolScenes},
+	{"memory", "a value beside a struct under sync.Mutex; create, attach to and list segments", memoryScenes},
 	{"locks", "mutex, semaphore, readers, event, cond, barrier: uncontended, between two processes, hand-over order, allocations and system calls", lockScenes},
 }
 

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/shmfile"
 	"github.com/shmkit/shmkit/semaphore"
@@ -29,8 +30,8 @@ import (
 // the lock where elements have one writer each, or are atomic.
 //
 // When a process dies with the lock, all that take it get
-// semaphore.ErrOwnerDied, until one of them repairs the elements with
-// LockRepair. An element of up to 8 bytes is never torn, whoever dies.
+// semaphore.ErrOwnerDied, until one of them repairs the elements: with
+// LockRepair, or with any method once SetRepair has said how. An element of up to 8 bytes is never torn, whoever dies.
 //
 // It implements encoding.BinaryMarshaler as an argument of package proc.
 type Array[T any] struct {
@@ -38,6 +39,7 @@ type Array[T any] struct {
 	mutex    *semaphore.Mutex
 	elements []T
 	scratch  T // of Update; guarded by mutex
+	repair   atomic.Pointer[func([]T) error]
 }
 
 func arrayShape[T any](n int) shape {
@@ -101,11 +103,32 @@ func (a *Array[T]) Lock() error { return a.LockContext(context.Background()) }
 
 // LockContext is Lock that gives up with the context's error when ctx ends.
 func (a *Array[T]) LockContext(ctx context.Context) error {
-	err := a.lock(ctx, a.mutex, a.mutex.LockContext)
+	err := a.lock(ctx, a.mutex, a.await)
 	if err == nil {
 		a.endCall() // from here on it is the held lock that keeps Close away
 	}
 	return err
+}
+
+// SetRepair lets every method of this handle that takes the lock take it over from a
+// holder that died: repair is called first, as by LockRepair, and the method fails
+// with its error. It is called while the lock is held, so it must not call methods
+// that take the lock. Nil ends that. Each process has to say it for itself.
+func (a *Array[T]) SetRepair(repair func(elements []T) error) {
+	if repair == nil {
+		a.repair.Store(nil)
+		return
+	}
+	a.repair.Store(&repair)
+}
+
+// await waits for the lock.
+func (a *Array[T]) await(ctx context.Context) error {
+	repair := a.repair.Load()
+	if repair == nil {
+		return a.mutex.LockContext(ctx)
+	}
+	return a.mutex.LockRepair(ctx, func() error { return (*repair)(a.elements) })
 }
 
 // LockRepair is LockContext that takes over from a holder that died: repair is

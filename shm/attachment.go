@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,7 @@ type attachment struct {
 	name        string // "" if anonymous
 	file        *os.File
 	m           *mem.Mapping
+	grown       growth
 	truncatable bool
 	readOnly    bool
 
@@ -29,6 +31,9 @@ type attachment struct {
 
 	held race.Addr // the lock in the memory, for the race detector
 
+	// turn is what a call needs that does not wait; see turn.go.
+	turn turn
+
 	// calls is held shared by every call that takes a lock in the memory, and by
 	// Close alone; done ends when Close wants the waiting ones to give up.
 	calls sync.RWMutex
@@ -36,13 +41,15 @@ type attachment struct {
 	stop  context.CancelFunc
 }
 
-// attach takes over f, and m if it is mapped already.
+// attach takes over f, and m if it is new and mapped already: through that map it may
+// be stored in, whatever has been sealed since.
 func (a *attachment) attach(kind, name string, f *os.File, m *mem.Mapping, size int64) error {
 	a.kind, a.name, a.file = kind, name, f
-	a.truncatable, a.readOnly = shmfile.Truncatable(f), shmfile.ReadOnly(f)
+	a.truncatable = name != "" || m == nil && shmfile.Truncatable(f)
 	if m == nil {
+		a.readOnly = shmfile.ReadOnly(f) || shmfile.WriteSealed(f)
 		var err error
-		m, err = mem.Map(f, int(size), mem.Options{ReadOnly: a.readOnly, Truncatable: a.truncatable})
+		m, err = mem.Map(f, int(size), a.mapped())
 		if err != nil {
 			shmfile.Abandon(f)
 			return fmt.Errorf("attach to %s: %w", f.Name(), err)
@@ -52,6 +59,43 @@ func (a *attachment) attach(kind, name string, f *os.File, m *mem.Mapping, size 
 	a.done, a.stop = context.WithCancel(context.Background())
 	a.open.Store(true)
 	return nil
+}
+
+// mapped says how the file is mapped.
+func (a *attachment) mapped() mem.Options {
+	return mem.Options{ReadOnly: a.readOnly, Truncatable: a.truncatable, HugePage: shmfile.HugePage(a.file)}
+}
+
+// memory returns all that is mapped, nil before there is any.
+func (a *attachment) memory() []byte {
+	if m := a.grown.latest.Load(); m != nil {
+		return m.Bytes()
+	}
+	if a.m == nil {
+		return nil
+	}
+	return a.m.Bytes()
+}
+
+// ReadOnly says whether this handle may only load: it was opened so, or the object
+// is sealed (Options.Seal) and was created by somebody else.
+func (a *attachment) ReadOnly() bool { return a.readOnly }
+
+// HugeBytes returns how many bytes of the memory are mapped by huge pages in this
+// process now, see Options.Huge. It asks the kernel, which looks at all maps of the
+// process. With reserved pages that is all of it; those that the kernel makes are
+// counted when they have been touched, and may come and go.
+func (a *attachment) HugeBytes() (int, error) {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	if !a.open.Load() {
+		return 0, fmt.Errorf("huge pages of %s: %w", a, ErrClosed)
+	}
+	n, err := hugeBytes(a.memory())
+	if err != nil {
+		return 0, fmt.Errorf("huge pages of %s: %w", a, err)
+	}
+	return n, nil
 }
 
 // Name returns the name, "" if it is anonymous.
@@ -67,9 +111,9 @@ func (a *attachment) String() string {
 	case a.m == nil:
 		return "closed shared memory"
 	case a.name == "":
-		return fmt.Sprintf("anonymous %s (%d bytes)", a.kind, len(a.m.Bytes()))
+		return fmt.Sprintf("anonymous %s (%d bytes)", a.kind, len(a.memory()))
 	}
-	return fmt.Sprintf("%s %q (%d bytes)", a.kind, a.name, len(a.m.Bytes()))
+	return fmt.Sprintf("%s %q (%d bytes)", a.kind, a.name, len(a.memory()))
 }
 
 // text is the name for a message in which only that travels.
@@ -90,6 +134,9 @@ func (a *attachment) Unlink() error {
 	if a.name == "" {
 		return nil
 	}
+	if filepath.IsAbs(a.name) { // which no name in /dev/shm is
+		return shmfile.UnlinkPath(a.name)
+	}
 	return shmfile.Unlink(a.name)
 }
 
@@ -107,15 +154,21 @@ func (a *attachment) Close() error {
 	}
 	// Ask before anybody is disturbed. A truncated file cannot be asked whether it
 	// holds locks: it has lost them.
-	err := a.guard(func() error { return robust.Forget(a.m.Bytes()) })
-	if err != nil && !errors.Is(err, ErrTruncated) {
+	err := a.grown.each(a.m, func(m *mem.Mapping) error {
+		return a.guardIn(m.Bytes(), func() error { return robust.Forget(m.Bytes()) })
+	})
+	if err != nil && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrNoSpace) { // nor can a hole
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.stop()
 	a.calls.Lock() // waits for the calls under way
 	defer a.calls.Unlock()
-	if err := robust.Unmap(a.m); err != nil { // one of them has locked
+	free := a.turn.shut()
+	if err := a.grown.each(a.m, robust.Unmap); err != nil { // one of them has locked
 		a.done, a.stop = context.WithCancel(context.Background())
+		if free {
+			a.turn.open()
+		}
 		return fmt.Errorf("close %s: %w", a, err)
 	}
 	a.open.Store(false)

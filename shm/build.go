@@ -9,6 +9,54 @@ import (
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
+// creator is shmfile.Create or its like.
+type creator func(name string, size int64, o shmfile.Options) (f *os.File, created bool, err error)
+
+// build makes the file of a new object of size bytes and maps it, for init to fill,
+// or opens an existing one if o says so: then m is nil.
+func build(create creator, name string, size int64, o *Options, init func([]byte)) (f *os.File, m *mem.Mapping, err error) {
+	fo, huge, err := o.create(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if huge != HugeNone && name == "" {
+		fo.Huge = true
+		if f, m, err = buildOnce(create, name, size, fo, init); err == nil || huge == HugeOnly {
+			return f, m, err
+		}
+		fo.Huge = false
+	}
+	if huge == HugeNone {
+		return buildOnce(create, name, size, fo, init)
+	}
+	fo.Prepare = func(f *os.File) {
+		if m, err := mem.Map(f, int(size), mem.Options{}); err == nil {
+			adviseHuge(m.Bytes())
+			m.Close() // the pages stay
+		}
+	}
+	return buildOnce(create, name, size, fo, init)
+}
+
+func buildOnce(create creator, name string, size int64, fo shmfile.Options, init func([]byte)) (f *os.File, m *mem.Mapping, err error) {
+	fo.Fill = func(f *os.File) (err error) {
+		o := mem.Options{Truncatable: name != ""}
+		if fo.Huge {
+			o.HugePage = shmfile.HugePage(f)
+		}
+		if m, err = mem.Map(f, int(size), o); err == nil {
+			init(m.Bytes())
+		}
+		return err
+	}
+	f, created, err := create(name, size, fo)
+	if !created && m != nil {
+		m.Close() // of a file that nobody else has seen
+		m = nil
+	}
+	return f, m, err
+}
+
 // create attaches to a new object, which init fills after the header, or to an
 // existing one if o says so. It returns how many values the object holds.
 func (a *attachment) create(name string, s shape, o *Options, init func([]byte)) (n int, err error) {
@@ -16,40 +64,31 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
 	spec, err := s.spec()
+	var head []byte
 	if err == nil && s.n == 0 {
 		err = fmt.Errorf("%w: no elements", ErrSize)
+	}
+	if err == nil {
+		err = o.whole()
+	}
+	if err == nil {
+		head, err = shmfile.NewHeader(spec)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
-	var m *mem.Mapping
-	f, created, err := shmfile.Create(name, spec.Size, shmfile.Options{
-		Exist: o.exist(), Owner: o.owner(),
-		Fill: func(f *os.File) error {
-			head, err := shmfile.NewHeader(spec)
-			if err != nil {
-				return err
-			}
-			m, err = mem.Map(f, int(spec.Size), mem.Options{Truncatable: name != ""})
-			if err != nil {
-				return err
-			}
-			copy(m.Bytes(), head)
-			init(m.Bytes())
-			return nil
-		},
+	f, m, err := build(shmfile.Create, name, spec.Size, o, func(b []byte) {
+		copy(b, head)
+		init(b)
 	})
-	if created {
+	if err != nil {
+		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
+	}
+	if m != nil {
 		if err := a.attach(s.kind.String(), name, f, m, spec.Size); err != nil {
 			return 0, err
 		}
 		return s.n, o.scope().admit(a)
-	}
-	if m != nil {
-		m.Close() // of a file that nobody else has seen
-	}
-	if err != nil {
-		return 0, fmt.Errorf("shm: %v: %w", s.kind, err)
 	}
 	if s.kind == shmfile.KindArray {
 		s.n = 0 // it keeps its length

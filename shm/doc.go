@@ -32,6 +32,11 @@
 // uses an object is known from the kernel, so a process that is stopped is a user,
 // and one that was killed is none from that instant on. [List] shows what there is.
 //
+// [Options] give it other permissions, huge pages, or no memory in advance, and seal
+// it, so that those who read cannot be deceived by anybody but its creator. A segment
+// can grow while others have it mapped ([Segment.Grow]), and lie in a file on a disk
+// ([CreateFile]).
+//
 // The garbage collector does not unmap: call Close.
 //
 // # Concurrency, death, trust

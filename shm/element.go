@@ -93,7 +93,7 @@ func (a *Array[T]) put(i int, v T) {
 
 // holding runs f with the lock held.
 func (a *Array[T]) holding(ctx context.Context, f func() error) error {
-	if err := a.lock(ctx, a.mutex, a.mutex.LockContext); err != nil {
+	if err := a.lock(ctx, a.mutex, a.await); err != nil {
 		return err
 	}
 	defer a.endCall()

@@ -21,6 +21,8 @@ var (
 	// ErrSize is returned for a size or length that is not positive, or larger
 	// than any memory.
 	ErrSize = shmfile.ErrSize
+	// ErrOptions is returned for options that contradict each other, or the object.
+	ErrOptions = shmfile.ErrOptions
 	// ErrRange is returned for an index or window outside the memory.
 	ErrRange = errors.New("out of range")
 	// ErrUnaligned is returned for a window at an offset that its type does not
@@ -75,6 +77,9 @@ var (
 	ErrClosed = os.ErrClosed
 	// ErrReadOnly is returned by what stores or locks, on a read-only attachment.
 	ErrReadOnly = errors.New("attached read-only")
+	// ErrSealed is returned by Grow for an anonymous segment that was not created to
+	// grow.
+	ErrSealed = shmfile.ErrSealed
 	// ErrNotTravelling is returned when a handle is marshalled in binary form
 	// other than as an argument of another process.
 	ErrNotTravelling = handle.ErrNotTravelling

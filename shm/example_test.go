@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/semaphore"
@@ -218,4 +219,49 @@ func ExampleOpenOptions() {
 	defer v.Unlink()
 	fmt.Println(<-seen)
 	// Output: 7
+}
+
+func ExampleSegment_Grow() {
+	s, err := shm.Create("", 100, &shm.Options{Grow: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	old := s.Bytes()
+	if err := s.Grow(context.Background(), 1<<20); err != nil {
+		log.Fatal(err)
+	}
+	s.Bytes()[0] = 42
+	fmt.Println(len(old), len(s.Bytes()), old[0])
+	// Output: 100 1048576 42
+}
+
+func ExampleCreateFile() {
+	path := filepath.Join(os.TempDir(), "shm-example")
+	defer os.Remove(path)
+	s, err := shm.CreateFile(path, 4096, &shm.Options{Exist: shm.ExistReplace, Mode: 0o640})
+	if err != nil {
+		log.Fatal(err)
+	}
+	copy(s.Bytes(), "kept")
+	if err := s.Sync(); err != nil { // it is on the disk now
+		log.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		log.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	fmt.Println(string(b[:4]), err)
+	// Output: kept <nil>
+}
+
+func ExampleHuge() {
+	s, err := shm.Create("", 8<<20, &shm.Options{Huge: shm.HugeTry})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	n, err := s.HugeBytes() // what there was
+	fmt.Println(n <= s.Size(), err)
+	// Output: true <nil>
 }

@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -58,6 +59,9 @@ type ListOptions struct {
 	// Exist says what to do when the name is taken. With ExistOpen the list that is
 	// there keeps its items, and its lock if it has one.
 	Exist Exist
+	// Mode and Group are those of Options.
+	Mode  fs.FileMode
+	Group int
 	// Locked gives the list a lock, for the processes that use this package. The
 	// file is larger then: by some 400 bytes and the size of the largest slot.
 	Locked bool
@@ -92,7 +96,7 @@ func NewShareableList(name string, o *ListOptions, items ...any) (*ShareableList
 		return nil, fmt.Errorf("shm: list: %w", err)
 	}
 	f, _, err := shmfile.Create(name, int64(len(b)), shmfile.Options{
-		Exist: o.Exist, Owner: o.Scope.owner(o.Owner),
+		Exist: o.Exist, Owner: o.Scope.owner(o.Owner), Mode: o.Mode, Group: o.Group,
 		Fill: func(f *os.File) error { _, err := f.WriteAt(b, 0); return err },
 	})
 	if err != nil {

@@ -30,6 +30,17 @@ func bytesOf[T any](v *T) []byte {
 func sizeOf[T any]() int  { var v T; return int(unsafe.Sizeof(v)) }
 func alignOf[T any]() int { var v T; return int(unsafe.Alignof(v)) }
 
+// overlaps says whether some of b lies in [lo, hi).
+func overlaps(b []byte, lo, hi uintptr) bool {
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return from < hi && lo < from+uintptr(len(b))
+}
+
+// offsetIn returns how far behind the beginning of b an address lies.
+func offsetIn(b []byte, addr uintptr) int64 {
+	return int64(addr - uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+}
+
 // within says whether b covers an address.
 func within(b []byte, addr uintptr) bool {
 	return addr-uintptr(unsafe.Pointer(unsafe.SliceData(b))) < uintptr(len(b))

@@ -1,6 +1,11 @@
 package shm
 
-import "github.com/shmkit/shmkit/internal/shmfile"
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/shmkit/shmkit/internal/shmfile"
+)
 
 // Exist says what a constructor does when the name is taken.
 type Exist = shmfile.Exist
@@ -27,6 +32,37 @@ type Options struct {
 	// Scope is what the object goes with: it is closed with it, and if it was made here
 	// its name is removed then, as with OwnerCreator, which Owner need not say.
 	Scope *Scope
+
+	// Mode is the permissions of the file, exactly these bits, whatever the umask
+	// is; 0 is 0600. Group, if it is not 0, is the id of the group that the file is
+	// given to; a process without privileges can give it to its own groups only.
+	// What exists keeps what it has.
+	Mode  fs.FileMode
+	Group int
+
+	// Seal makes an anonymous object that only this handle can store in, for
+	// consumers that cannot cheat: whoever it travels to is attached read-only, and
+	// the kernel refuses to let anybody write to the memory, or map it for that, in
+	// any way (F_SEAL_FUTURE_WRITE, Linux 5.1). When this handle is closed, or the
+	// process ends, it stays for ever as it is then. A process that may trace this
+	// one (ptrace(2)) can still make it store.
+	Seal bool
+
+	// Huge asks for huge pages; see Huge. They cost fewer misses in the page table
+	// for large memory that is accessed at random, and up to a page (2 MiB on most
+	// machines) of memory that is not used.
+	Huge Huge
+
+	// Sparse leaves a Segment without memory at first; each page of it gets some
+	// when it is first stored in. That costs the promise that memory is there: where
+	// the system, or a named one's file system, has none left, an access through a
+	// slice faults (SIGBUS), and ReadAt and WriteAt return ErrNoSpace. Segment's
+	// Reserve gives a part memory in advance.
+	Sparse bool
+
+	// Grow lets an anonymous Segment grow (Segment.Grow). Without it, its size is
+	// sealed. Named ones can always grow.
+	Grow bool
 }
 
 // OpenOptions say how to attach. Nil means the defaults.
@@ -38,11 +74,34 @@ type OpenOptions struct {
 	ReadOnly bool
 }
 
-func (o *Options) exist() Exist {
+// create returns the options for the file of a new object.
+func (o *Options) create(name string) (f shmfile.Options, huge Huge, err error) {
 	if o == nil {
-		return ExistFail
+		return f, HugeNone, nil
 	}
-	return o.Exist
+	f = shmfile.Options{Exist: o.Exist, Owner: o.owner(), Mode: o.Mode, Group: o.Group, Seal: o.Seal, Growable: o.Grow && name == ""}
+	if o.Sparse {
+		f.Allocate = shmfile.None
+	}
+	switch {
+	case o.Huge < HugeNone || o.Huge > HugeOnly:
+		err = fmt.Errorf("%w: Huge is %d", ErrOptions, o.Huge)
+	case o.Seal && o.Grow:
+		err = fmt.Errorf("%w: nobody could store in what is added to sealed memory", ErrOptions)
+	case o.Huge != HugeNone && (o.Sparse || o.Grow):
+		err = fmt.Errorf("%w: huge pages are allocated at once, and for a fixed size", ErrOptions)
+	case o.Huge == HugeOnly && name != "":
+		err = fmt.Errorf("%w: huge pages cannot be reserved for a file with a name", ErrOptions)
+	}
+	return f, o.Huge, err
+}
+
+// whole refuses what only a Segment can be.
+func (o *Options) whole() error {
+	if o != nil && (o.Sparse || o.Grow) {
+		return fmt.Errorf("%w: only a Segment can be sparse, or grow", ErrOptions)
+	}
+	return nil
 }
 
 func (o *Options) owner() Owner {

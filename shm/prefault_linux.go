@@ -2,6 +2,7 @@ package shm
 
 import (
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,4 +21,14 @@ func prefault(b []byte, readOnly bool) error {
 		return unix.Madvise(b, unix.MADV_WILLNEED)
 	}
 	return err
+}
+
+// memlockError says what the limit is where mlock has met it.
+func memlockError(err error) error {
+	var limit unix.Rlimit
+	if !errors.Is(err, unix.ENOMEM) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EAGAIN) ||
+		unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) != nil {
+		return err
+	}
+	return fmt.Errorf("%w (RLIMIT_MEMLOCK lets this process lock %d bytes)", err, limit.Cur)
 }

@@ -5,3 +5,5 @@ package shm
 import "errors"
 
 func prefault(b []byte, readOnly bool) error { return errors.ErrUnsupported }
+
+func memlockError(err error) error { return err }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"sync/atomic"
 
+	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
@@ -16,28 +19,44 @@ import (
 //
 // It implements encoding.TextMarshaler with its name, and, as an argument of
 // package proc, encoding.BinaryMarshaler.
-type Segment struct{ attachment }
+type Segment struct {
+	attachment
+	sparse bool        // it was created so by this handle
+	holes  atomic.Bool // perhaps there is no memory for all of it
+}
 
 // Create creates a segment of size bytes, anonymous if name is empty.
 //
-// Errors: ErrSize, ErrName, ErrExist, ErrBusy, ErrNoSpace, ErrNoDirectory, and
-// the system's.
+// Errors: ErrSize, ErrName, ErrOptions, ErrExist, ErrBusy, ErrNoSpace,
+// ErrNoDirectory, and the system's.
 func Create(name string, size int, o *Options) (*Segment, error) {
-	if err := o.scope().check(); err != nil {
-		return nil, fmt.Errorf("shm: segment: %w", err)
-	}
-	f, _, err := shmfile.Create(name, int64(size), shmfile.Options{Exist: o.exist(), Owner: o.owner()})
-	if err != nil {
-		return nil, fmt.Errorf("shm: segment: %w", err)
-	}
 	s := new(Segment)
-	if err := s.attachRaw(name, f); err != nil {
-		return nil, err
-	}
-	if err := o.scope().admit(&s.attachment); err != nil {
+	if err := s.create(shmfile.Create, name, size, o); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// create attaches to a new segment, or to an existing one if o says so.
+func (s *Segment) create(create creator, name string, size int, o *Options) error {
+	if err := o.scope().check(); err != nil {
+		return fmt.Errorf("shm: segment: %w", err)
+	}
+	f, m, err := build(create, name, int64(size), o, func([]byte) {})
+	if err != nil {
+		return fmt.Errorf("shm: segment: %w", err)
+	}
+	if m == nil {
+		err = s.attachRaw(name, f)
+	} else {
+		s.sparse = o != nil && o.Sparse
+		s.holes.Store(s.sparse)
+		err = s.attach("segment", name, f, m, int64(size))
+	}
+	if err != nil {
+		return err
+	}
+	return o.scope().admit(&s.attachment)
 }
 
 // Open attaches to a named segment, whoever created it. Its size is the file's.
@@ -47,14 +66,17 @@ func Create(name string, size int, o *Options) (*Segment, error) {
 // those of ctx.
 func Open(ctx context.Context, name string, o *OpenOptions) (*Segment, error) {
 	s := new(Segment)
-	if err := s.openRaw(ctx, name, o); err != nil {
+	if err := s.openRaw(ctx, shmfile.Open, name, o); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Segment) openRaw(ctx context.Context, name string, o *OpenOptions) error {
-	f, err := shmfile.Open(ctx, name, o.file())
+// opener is shmfile.Open or its like.
+type opener func(ctx context.Context, name string, o shmfile.OpenOptions) (*os.File, error)
+
+func (s *Segment) openRaw(ctx context.Context, open opener, name string, o *OpenOptions) error {
+	f, err := open(ctx, name, o.file())
 	if err != nil {
 		return fmt.Errorf("shm: segment: %w", err)
 	}
@@ -71,41 +93,51 @@ func (s *Segment) attachRaw(name string, f *os.File) error {
 		shmfile.Abandon(f)
 		return fmt.Errorf("shm: segment: %w", err)
 	}
+	s.lookForHoles(f, size)
 	return s.attach("segment", name, f, nil, size)
 }
 
 // Bytes returns the memory. In a named segment an access faults if somebody has
-// truncated the file; in an anonymous one none ever does.
-func (s *Segment) Bytes() []byte {
-	if s.m == nil {
-		return nil
-	}
-	return s.m.Bytes()
-}
+// truncated the file; in an anonymous one none ever does. So does an access to a
+// sparse one when memory has ended.
+func (s *Segment) Bytes() []byte { return s.memory() }
 
-// Size returns the number of bytes.
+// Size returns the number of bytes that this handle has mapped, those of Bytes. The
+// segment may have grown since, see Refresh.
 func (s *Segment) Size() int { return len(s.Bytes()) }
 
-// Sync does nothing for memory, and waits for the disk where the file is on
-// one.
-func (s *Segment) Sync() error { return s.pages("sync", s.m.Sync) }
+// Sync writes what is in the memory to the disk, if the file is on one (see
+// CreateFile), and returns when it is there (msync(2) with MS_SYNC). What is stored
+// meanwhile may be there or not. For memory it does nothing.
+func (s *Segment) Sync() error { return s.pages("sync", (*mem.Mapping).Sync) }
 
-// Mlock keeps the segment out of swap, within RLIMIT_MEMLOCK, until Close.
-func (s *Segment) Mlock() error { return s.pages("lock", s.m.Lock) }
+// Mlock keeps the segment out of swap until Close, and its pages in this process's
+// page table, so that no access waits for the kernel. All of a sparse segment gets
+// memory. The limit for all that a process without privileges has locked is
+// RLIMIT_MEMLOCK, and the error says so.
+func (s *Segment) Mlock() error {
+	return s.pages("lock", func(m *mem.Mapping) error { return memlockError(m.Lock()) })
+}
 
-// Prefault maps all pages now, so that no later access waits for the kernel.
+// Prefault maps all pages now, so that no later access waits for the kernel: about
+// 0.1 µs a page once, and 8 bytes of page table a page. It does not keep them.
+// It gives all of a sparse segment memory, unless that is attached read-only.
 func (s *Segment) Prefault() error {
-	return s.pages("prefault", func() error { return prefault(s.Bytes(), s.readOnly) })
+	return s.pages("prefault", func(m *mem.Mapping) error { return prefault(m.Bytes(), s.readOnly) })
 }
 
 // pages does something with the mapping that must not meet Close.
-func (s *Segment) pages(verb string, do func() error) error {
+func (s *Segment) pages(verb string, do func(*mem.Mapping) error) error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	if !s.open.Load() {
 		return fmt.Errorf("%s %s: %w", verb, s, ErrClosed)
 	}
-	if err := do(); err != nil {
+	m := s.m
+	if g := s.grown.latest.Load(); g != nil {
+		m = g
+	}
+	if err := do(m); err != nil {
 		return fmt.Errorf("%s %s: %w", verb, s, err)
 	}
 	return nil
@@ -121,5 +153,9 @@ func (s *Segment) UnmarshalText(name []byte) error {
 	if s.m != nil {
 		return fmt.Errorf("unmarshal into %s: %w", s, ErrBusy)
 	}
-	return s.openRaw(context.Background(), string(name), nil)
+	open := opener(shmfile.Open)
+	if filepath.IsAbs(string(name)) { // of CreateFile or OpenFile
+		open = shmfile.OpenPath
+	}
+	return s.openRaw(context.Background(), open, string(name), nil)
 }

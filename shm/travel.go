@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/shmkit/shmkit/internal/handle"
 	"github.com/shmkit/shmkit/internal/shmfile"
@@ -36,6 +37,8 @@ func (a *attachment) receive(kind string, ref []byte) (name string, f *os.File, 
 		err = fmt.Errorf("%w: %s", ErrKind, h.Kind)
 	case h.File == nil:
 		err = fmt.Errorf("%w: it came without a descriptor", ErrCorrupt)
+	case filepath.IsAbs(h.Name):
+		err = shmfile.CheckPath(h.Name)
 	case h.Name != "":
 		err = shmfile.CheckName(h.Name)
 	}

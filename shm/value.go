@@ -89,6 +89,9 @@ func twinAt[T any](b []byte) twin {
 func (v *Value[T]) place() {
 	v.mutex = at[semaphore.Mutex](v.m.Bytes(), lockOffset)
 	v.twin = twinAt[T](v.m.Bytes())
+	if !v.readOnly && !v.truncatable {
+		v.turn.open()
+	}
 }
 
 // patience is how many stores may overtake a Load before it asks for the lock.
@@ -151,11 +154,28 @@ func (v *Value[T]) loadLocked(dst []byte) bool {
 // Errors: ErrClosed, ErrReadOnly, ErrTruncated, and those of
 // semaphore.Mutex.LockRepair. The value is unchanged then.
 func (v *Value[T]) Store(x T) error {
+	if v.turn.take() && v.tryStore(bytesOf(&x)) {
+		return nil
+	}
 	if err := v.take(context.Background()); err != nil {
 		return err
 	}
 	defer v.give()
 	return v.commit(bytesOf(&x))
+}
+
+// tryStore stores if the lock is free and was no dead process's. The caller has the
+// turn, and gives it.
+func (v *Value[T]) tryStore(b []byte) bool {
+	defer v.turn.give()
+	if v.mutex.TryLock() != nil {
+		return false
+	}
+	v.held.Acquire()
+	v.held.ReleaseMerge()
+	v.twin.store(b)
+	v.mutex.Unlock()
+	return true
 }
 
 // Update lets f change the value while everybody else's stores wait. If f fails

@@ -72,6 +72,13 @@ var perTree = map[string]struct {
 		map[string]string{"shm/doc.go": "// Package shm is.\npackage shm"},
 		map[string]string{"shm/doc.go": "// Package shm is.\npackage shm", "shm/x.go": "// Package shm is.\npackage shm"},
 	},
+	"tests look for leaks": {testsLookForLeaks,
+		map[string]string{
+			"shm/a_test.go": "package shm; func TestMain(m *testing.M) { testproc.Main(m) }", "shm/b_test.go": "package shm_test",
+			"internal/race/x_test.go": "package race",
+		},
+		map[string]string{"shm/a_test.go": "package shm; func TestMain(m *testing.M) { m.Run() }", "ringbuf/x.go": "package ringbuf"},
+	},
 	"types have examples": {typesHaveExamples,
 		map[string]string{
 			"shm/x.go": "package shm; type A int; type B[T any] int; type c int",

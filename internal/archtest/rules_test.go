@@ -172,3 +172,26 @@ func hasOutput(f *file, fn *ast.FuncDecl) bool {
 	}
 	return false
 }
+
+// leakless are packages whose tests open and map nothing: what looks for leaks itself,
+// or is part of that, and what has no state.
+var leakless = []string{"internal/testproc", "internal/archtest", "internal/crashpoint", "internal/race"}
+
+// testsLookForLeaks: after the tests of a package testproc.Main looks for descriptors,
+// mappings, names, threads and processes that they left.
+func testsLookForLeaks(files []*file) []string {
+	looks := make(map[string]bool)
+	for _, f := range files {
+		if f.isTest() && !slices.Contains(leakless, f.dir) && !strings.Contains(f.dir, "/testdata/") {
+			looks[f.dir] = looks[f.dir] || strings.Contains(f.src, "testproc.Main(")
+		}
+	}
+	var bad []string
+	for dir, ok := range looks {
+		if !ok {
+			bad = append(bad, dir+": no test file has a TestMain that calls testproc.Main")
+		}
+	}
+	slices.Sort(bad)
+	return bad
+}

@@ -13,14 +13,17 @@ type Options struct {
 	// memfd without F_SEAL_SHRINK): its robust cells then hang on keepers of
 	// their own, which a truncation may cut off (see internal/robust).
 	Truncatable bool
+	// HugePage is the size in bytes of the huge pages of which the file consists, 0
+	// if it is of ordinary ones.
+	HugePage int
 }
 
 // Mapping is a file, or one of which a part is mapped twice (MapRing), in memory.
 type Mapping struct {
 	bytes  []byte
 	opts   Options
-	off    uintptr // offset in the arena
-	whole  uintptr // size in address space
+	off    uintptr // offset in the arena of what was taken there
+	room   uintptr // its size; without arena, the size of the mapping
 	placed bool    // in the arena
 	closed bool
 }

@@ -3,6 +3,7 @@
 package mem
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -16,9 +17,10 @@ import (
 //
 // The map itself is mmap-go's; the kernel then duplicates it at its place in
 // the arena (mremap with an old size of 0, see mremap(2)), and the first one
-// goes away. Without an arena the duplicate lies where the kernel likes.
+// goes away. Without an arena the duplicate lies where the kernel likes. Huge
+// pages are mapped in place.
 func Map(f *os.File, size int, o Options) (*Mapping, error) {
-	whole := (uintptr(size) + pageMask()) &^ pageMask()
+	whole := (uintptr(size) + o.pageMask()) &^ o.pageMask()
 	return place(o, whole, uintptr(size), whole, func(at unsafe.Pointer) error {
 		return mapAt(f, 0, size, o, at)
 	})
@@ -49,22 +51,26 @@ func MapRing(f *os.File, head, data, more int, o Options) (*Mapping, error) {
 // place finds room for whole bytes, gives the first shadow bytes a shadow, and
 // lets put map there. On an error nothing stays mapped.
 func place(o Options, whole, size, shadow uintptr, put func(unsafe.Pointer) error) (*Mapping, error) {
-	guard := pageMask() + 1 // a page that is not mapped stops overruns
-	off, ok := takeSpan(whole + guard)
-	m := &Mapping{opts: o, off: off, whole: whole, placed: ok}
+	align := o.alignment(whole)
+	room := whole + align // what alignment leaves; at least a page that is not mapped stops overruns
+	off, ok := takeSpan(room)
+	m := &Mapping{opts: o, off: off, room: room, placed: ok}
 	var at unsafe.Pointer
 	if ok {
-		at = unsafe.Add(nil, arenaBase.Load()+off)
+		at = unsafe.Add(nil, (arenaBase.Load()+off+align-1)&^(align-1))
 		if err := zeroFixed(unsafe.Add(at, arenaSize.Load()), shadow); err != nil {
-			giveSpan(off, whole+guard)
+			giveSpan(off, room)
 			return nil, err
 		}
 	} else {
+		if o.HugePage > 0 {
+			return nil, fmt.Errorf("%w: there is no arena to align huge pages in", errors.ErrUnsupported)
+		}
 		p, err := unix.MmapPtr(-1, 0, nil, whole, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 		if err != nil {
 			return nil, fmt.Errorf("reserve address space: %w", err)
 		}
-		at = p
+		at, m.room = p, whole
 	}
 	if err := put(at); err != nil {
 		_ = m.vacate(at)
@@ -77,7 +83,44 @@ func place(o Options, whole, size, shadow uintptr, put func(unsafe.Pointer) erro
 	return m, nil
 }
 
+// hugeAlignment is what the address of a large mapping is a multiple of, so that the
+// kernel can use huge pages for it where it is set up to. It is left out in an arena
+// that is too small for such waste.
+const (
+	hugeAlignment  = 2 << 20
+	alignInArenaOf = 64 << 30
+)
+
+// alignment of a mapping of whole bytes: at least a page.
+func (o Options) alignment(whole uintptr) uintptr {
+	switch {
+	case o.HugePage > 0:
+		return uintptr(o.HugePage)
+	case whole >= hugeAlignment && ShadowDistance() >= alignInArenaOf:
+		return hugeAlignment
+	}
+	return pageMask() + 1
+}
+
+func (o Options) pageMask() uintptr {
+	if o.HugePage > 0 {
+		return uintptr(o.HugePage) - 1
+	}
+	return pageMask()
+}
+
 func mapAt(f *os.File, off int64, size int, o Options, at unsafe.Pointer) error {
+	whole := (uintptr(size) + o.pageMask()) &^ o.pageMask()
+	if o.HugePage > 0 { // of a map of those the kernel makes no duplicate
+		prot := unix.PROT_READ | unix.PROT_WRITE
+		if o.ReadOnly {
+			prot = unix.PROT_READ
+		}
+		if _, err := unix.MmapPtr(int(f.Fd()), off, at, whole, prot, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+			return fmt.Errorf("map %s: %w", f.Name(), err)
+		}
+		return nil
+	}
 	prot := mmap.RDWR
 	if o.ReadOnly {
 		prot = mmap.RDONLY
@@ -86,7 +129,6 @@ func mapAt(f *os.File, off int64, size int, o Options, at unsafe.Pointer) error 
 	if err != nil {
 		return fmt.Errorf("map %s: %w", f.Name(), err)
 	}
-	whole := (uintptr(size) + pageMask()) &^ pageMask()
 	_, err = unix.MremapPtr(unsafe.Pointer(&first[0]), 0, at, whole, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED)
 	if e := first.Unmap(); err == nil {
 		err = e
@@ -156,20 +198,20 @@ func (m *Mapping) Close() error {
 }
 
 // vacate makes the range, and in the arena its shadow, zero memory. It covers
-// the guard pages too, so that the kernel can join closed ranges that are
-// neighbours: a process may have some 65 000 maps.
+// what was taken for alignment and the guard pages too, so that the kernel can join
+// closed ranges that are neighbours: a process may have some 65 000 maps.
 func (m *Mapping) vacate(at unsafe.Pointer) error {
 	if !m.placed {
-		return zeroFixed(at, m.whole)
+		return zeroFixed(at, m.room)
 	}
-	n := m.whole + pageMask() + 1
-	if err := zeroFixed(at, n); err != nil {
+	from := unsafe.Add(nil, arenaBase.Load()+m.off)
+	if err := zeroFixed(from, m.room); err != nil {
 		return err
 	}
-	if err := zeroFixed(unsafe.Add(at, arenaSize.Load()), n); err != nil {
+	if err := zeroFixed(unsafe.Add(from, arenaSize.Load()), m.room); err != nil {
 		return err
 	}
-	giveSpan(m.off, n)
+	giveSpan(m.off, m.room)
 	return nil
 }
 

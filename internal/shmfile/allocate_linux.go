@@ -73,7 +73,10 @@ func room(fd int, size int64) error {
 		return fmt.Errorf("statfs: %w", err)
 	}
 	if st.Blocks != 0 && uint64(size) > st.Bavail*uint64(st.Bsize) {
-		return fmt.Errorf("%w: %d bytes wanted, %d left in %s: %w", ErrNoSpace, size, st.Bavail*uint64(st.Bsize), Dir, unix.ENOSPC)
+		return fmt.Errorf("%w: %d bytes wanted, %d left where it lies: %w", ErrNoSpace, size, st.Bavail*uint64(st.Bsize), unix.ENOSPC)
+	}
+	if st.Type != unix.TMPFS_MAGIC {
+		return nil // a disk, or huge pages, which were taken from memory before
 	}
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {

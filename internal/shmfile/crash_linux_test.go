@@ -1,6 +1,7 @@
 package shmfile_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -48,6 +49,58 @@ func TestCreatorDies(t *testing.T) {
 	testproc.CrashWalk(t, &testproc.WalkOptions{
 		Prefix: []string{"shmfile/create-", "shmfile/remove"}, Skip: []string{"shmfile/create-marked"},
 	}, fresh, replacing)
+}
+
+var _ = testproc.Helper("grower", func(c *testproc.Child) {
+	require.NoError(c, shmfile.Grow(context.Background(), c.Files[0], 1<<20, false))
+	c.WriteLine("grown")
+})
+
+// Wherever a grower dies, the file has its old size or its new one, and what the dead
+// one had allocated is not lost.
+func TestGrowerDies(t *testing.T) {
+	grow := func(name string, o shmfile.Options) func(t *testing.T, v *testproc.Victim) {
+		return func(t *testing.T, v *testproc.Victim) {
+			o.Fill = write("old")
+			if name != "" {
+				name = testproc.Name(t)
+			}
+			f := create(t, name, 1000, o)
+			v.Start("grower", testproc.Files(f)).Wait()
+			require.Equal(t, v.Fired() && v.Point != "shmfile/grow-published", size(t, f) == 1000)
+			require.Equal(t, "old", read(t, f, 3))
+			require.NoError(t, shmfile.Grow(t.Context(), f, 5000, false), "its lock is gone")
+			now := max(5000, size(t, f))
+			require.Equal(t, now, size(t, f))
+			require.NoError(t, shmfile.Grow(t.Context(), f, now+1, false))
+			used, err := shmfile.Allocated(f)
+			require.NoError(t, err)
+			require.LessOrEqual(t, used, now+1+4096)
+		}
+	}
+	testproc.CrashWalk(t, &testproc.WalkOptions{Prefix: []string{"shmfile/grow-"}},
+		grow("", shmfile.Options{Growable: true}), grow("named", shmfile.Options{}))
+}
+
+// A grower that is stopped holds up other growers, until their context ends, and
+// nobody else.
+func TestGrowerStops(t *testing.T) {
+	testproc.CrashWalk(t, &testproc.WalkOptions{Prefix: []string{"shmfile/grow-"}, Stop: true}, func(t *testing.T, v *testproc.Victim) {
+		name := testproc.Name(t)
+		f := create(t, name, 1000, shmfile.Options{})
+		p := v.Start("grower", testproc.Files(f))
+		require.True(t, p.WaitStopped())
+		open(t, name)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		require.ErrorIs(t, shmfile.Grow(ended, f, 2<<20, false), context.Canceled)
+		grown := make(chan error)
+		go func() { grown <- shmfile.Grow(t.Context(), f, 2<<20, false) }()
+		p.Cont()
+		p.Succeed()
+		require.NoError(t, <-grown)
+		require.Equal(t, int64(2<<20), size(t, f))
+	})
 }
 
 // whole returns what the named object holds, "" if there is none.

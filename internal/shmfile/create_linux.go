@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,10 @@ import (
 // existing file, which may have another size, be opened instead.
 //
 // After an error nothing is left behind. The errors are ErrName, ErrSize,
-// ErrNoSpace, ErrNoDirectory, ErrExist, ErrBusy, and what Fill returned.
+// ErrOptions, ErrNoSpace, ErrNoDirectory, ErrExist, ErrBusy, and what Fill returned.
 func Create(name string, size int64, o Options) (f *os.File, created bool, err error) {
-	if o.Owner < OwnerNone || o.Owner > OwnerUsers {
-		return nil, false, fmt.Errorf("create: %w: %v", unix.EINVAL, o.Owner)
-	}
-	if size <= 0 {
-		return nil, false, fmt.Errorf("create: %w: %d", ErrSize, size)
+	if err := o.check(size); err != nil {
+		return nil, false, fmt.Errorf("create: %w", err)
 	}
 	if name == "" {
 		if f, err = createAnonymous(size, o); err != nil {
@@ -33,6 +31,24 @@ func Create(name string, size int64, o Options) (f *os.File, created bool, err e
 	if err := CheckName(name); err != nil {
 		return nil, false, fmt.Errorf("create: %w", err)
 	}
+	return createAt(name, size, o)
+}
+
+func (o Options) check(size int64) error {
+	switch {
+	case o.Owner < OwnerNone || o.Owner > OwnerUsers:
+		return fmt.Errorf("%w: %v", unix.EINVAL, o.Owner)
+	case size <= 0:
+		return fmt.Errorf("%w: %d", ErrSize, size)
+	}
+	return nil
+}
+
+// createAt is Create for a name that is sound, or a path.
+func createAt(name string, size int64, o Options) (f *os.File, created bool, err error) {
+	if o.Seal || o.Huge || o.Growable {
+		return nil, false, fmt.Errorf("create %q: %w: a file with a name has no seals and no huge pages of its own", name, ErrOptions)
+	}
 	if f, created, err = createNamed(name, size, o); err != nil {
 		return nil, false, fmt.Errorf("create %q: %w", name, err)
 	}
@@ -40,24 +56,32 @@ func Create(name string, size int64, o Options) (f *os.File, created bool, err e
 }
 
 func createAnonymous(size int64, o Options) (*os.File, error) {
-	f, err := memfd()
+	f, err := memfd(o.Huge)
 	if err != nil {
 		return nil, err
+	}
+	if o.Mode != 0 || o.Group != 0 {
+		if err := permit(f, o); err != nil {
+			f.Close()
+			return nil, err
+		}
 	}
 	if err := prepare(f, size, o); err != nil {
 		f.Close()
 		return nil, err
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
-	if err != nil {
+	if err := seal(f, o); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, err
 	}
 	return f, nil
 }
 
-func memfd() (*os.File, error) {
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+func memfd(huge bool) (*os.File, error) {
+	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	if huge {
+		flags |= unix.MFD_HUGETLB
+	}
 	fd, err := unix.MemfdCreate("shmkit", flags|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
 		fd, err = unix.MemfdCreate("shmkit", flags)
@@ -95,6 +119,9 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 			if fresh, err = unnamed(path(name)); err != nil {
 				return nil, false, err
 			}
+			if err := permit(fresh, o); err != nil {
+				return nil, false, err
+			}
 			crashpoint.Hit("shmfile/create-opened")
 			if err := prepare(fresh, size, o); err != nil {
 				return nil, false, err
@@ -129,33 +156,38 @@ func createNamed(name string, size int64, o Options) (f *os.File, created bool, 
 	}
 }
 
-// unnamed opens a file in Dir that has no name yet, and will be called as.
+// unnamed opens a file that has no name yet, in the directory in which it will be
+// called as.
 func unnamed(as string) (*os.File, error) {
-	fd, err := unix.Open(Dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	dir := filepath.Dir(as)
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {
 	case errors.Is(err, unix.ENOSPC):
 		return nil, fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case err != nil && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE):
-		return nil, fmt.Errorf("%w: open %s: %w", ErrNoDirectory, Dir, err)
+		return nil, fmt.Errorf("%w: open %s: %w", ErrNoDirectory, dir, err)
 	case err != nil:
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), as)
-	if err := f.Chmod(0o600); err != nil { // whatever the umask left of it
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return os.NewFile(uintptr(fd), as), nil
 }
 
 // prepare allocates the file's memory and fills it.
 func prepare(f *os.File, size int64, o Options) error {
 	now := size
-	if o.Allocate > 0 && o.Allocate < size {
-		now = o.Allocate
+	if o.Allocate != 0 && o.Allocate < size {
+		now = max(o.Allocate, 0)
+	}
+	if now < size || o.Prepare != nil {
+		if err := room(int(f.Fd()), now); err != nil {
+			return err
+		}
 		if err := unix.Ftruncate(int(f.Fd()), size); err != nil {
 			return fmt.Errorf("%w: %d: %w", ErrSize, size, err)
 		}
+	}
+	if o.Prepare != nil {
+		o.Prepare(f)
 	}
 	if err := allocate(int(f.Fd()), 0, now, 0); err != nil {
 		return err

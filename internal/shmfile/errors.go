@@ -15,6 +15,8 @@ var (
 	// ErrSize is returned for a size that is not positive, or is larger than any
 	// memory.
 	ErrSize = errors.New("invalid size")
+	// ErrOptions is returned for options that contradict each other or the object.
+	ErrOptions = errors.New("options that do not go together")
 )
 
 // Errors of creating and finding.
@@ -33,6 +35,10 @@ var (
 	// while somebody replaces it.
 	ErrBusy = robust.ErrBusy
 )
+
+// ErrSealed is returned by what a seal forbids: growing a memfd that was not made to
+// grow.
+var ErrSealed = errors.New("sealed")
 
 // Errors of what was found, in the order in which they are looked for.
 var (

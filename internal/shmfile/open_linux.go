@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,11 @@ func Open(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
+	return openAt(ctx, name, o)
+}
+
+// openAt is Open for a name that is sound, or a path.
+func openAt(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
 	var f *os.File
 	err := patiently(func() (err error) { f, err = open(name, o.ReadOnly); return err })
 	if err != nil && o.Wait && mayCome(err) {
@@ -43,7 +49,7 @@ func mayCome(err error) bool {
 }
 
 func await(ctx context.Context, name string, readOnly bool) (*os.File, error) {
-	w := watch()
+	w := watch(filepath.Dir(path(name)))
 	defer w.close()
 	for {
 		f, err := open(name, readOnly) // after the watch began: no arrival is missed
@@ -99,8 +105,8 @@ func openFile(name string, flags int) (*os.File, error) {
 	fd, err := unix.Open(path(name), flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		if unix.Access(Dir, unix.F_OK) != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrNoDirectory, Dir, err)
+		if dir := filepath.Dir(path(name)); unix.Access(dir, unix.F_OK) != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrNoDirectory, dir, err)
 		}
 		return nil, err
 	case errors.Is(err, unix.EAGAIN): // see nobodyElse

@@ -1,6 +1,10 @@
 package shmfile
 
-import "os"
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // Exist says what Create does when the name is taken.
 type Exist int
@@ -21,9 +25,23 @@ type Options struct {
 	// Owner says when the name goes. An object that was there keeps its own rule, an
 	// anonymous one needs none.
 	Owner Owner
-	// Allocate is how many bytes of the file are allocated at once, 0 for all. The
-	// rest is a hole, for Allocate to fill before it is used.
+	// Allocate is how many bytes of the file are allocated at once, 0 for all, None
+	// for none. The rest is a hole, for Allocate to fill before it is used.
 	Allocate int64
+	// Mode is the permission bits of the file, exactly, whatever the umask is; 0 is
+	// 0600. Group, if it is not 0, is the group that the file is given to. A memfd
+	// has them too: they decide who may open it again through /proc.
+	Mode  fs.FileMode
+	Group int
+	// Seal, of a memfd, lets nobody write but through what Fill has mapped.
+	Seal bool
+	// Growable leaves out the seal that keeps a memfd from growing.
+	Growable bool
+	// Huge makes the memfd of huge pages, which must have been reserved.
+	Huge bool
+	// Prepare is called before memory is allocated, with a file of the right size
+	// that consists of holes, and may fill some in its own way.
+	Prepare func(*os.File)
 	// Fill writes what the object holds from the start, before anybody can see
 	// it. It is called at most once, with a file of the right size full of zeros.
 	Fill func(*os.File) error
@@ -38,4 +56,13 @@ type OpenOptions struct {
 // Dir is where named objects live. It is a variable for tests only.
 var Dir = "/dev/shm"
 
-func path(name string) string { return Dir + "/" + name }
+// None is an Options.Allocate.
+const None = -1
+
+// path returns the file of that name. What is named by its path is that file.
+func path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return Dir + "/" + name
+}

@@ -13,6 +13,7 @@ import "strconv"
 // asked.
 //
 //	byte             lock   held by
+//	grow             write  who makes it longer, see grow_linux.go
 //	claim            write  who removes the name, from its check to the removal
 //	users + pid      read   each user, from before it has the object until it has
 //	                        unmapped and closed it

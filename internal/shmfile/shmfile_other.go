@@ -27,6 +27,24 @@ func Open(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
 // Unlink is not available on this system.
 func Unlink(name string) error { return unsupported("unlink") }
 
+// CreatePath is not available on this system.
+func CreatePath(path string, size int64, o Options) (f *os.File, created bool, err error) {
+	return nil, false, unsupported("create")
+}
+
+// OpenPath is not available on this system.
+func OpenPath(ctx context.Context, path string, o OpenOptions) (*os.File, error) {
+	return nil, unsupported("open")
+}
+
+// UnlinkPath is not available on this system.
+func UnlinkPath(path string) error { return unsupported("unlink") }
+
+// Grow is not available on this system.
+func Grow(ctx context.Context, f *os.File, size int64, sparse bool) error {
+	return unsupported("grow")
+}
+
 // Close closes f.
 func Close(f *os.File) error { return f.Close() }
 
@@ -68,6 +86,15 @@ func Size(f *os.File) (int64, error) { return 0, unsupported("stat") }
 
 // Truncatable is always true on this system.
 func Truncatable(f *os.File) bool { return true }
+
+// WriteSealed is never true on this system.
+func WriteSealed(f *os.File) bool { return false }
+
+// HugePage is always 0 on this system.
+func HugePage(f *os.File) int { return 0 }
+
+// Allocated is not available on this system.
+func Allocated(f *os.File) (int64, error) { return 0, unsupported("stat") }
 
 // ReadOnly is always true on this system.
 func ReadOnly(f *os.File) bool { return true }

@@ -13,19 +13,19 @@ import (
 // and the machine may have no inotify instance left.
 const look = 50 * time.Millisecond
 
-// watcher waits for files to appear in Dir, on the runtime's poller: it holds no
+// watcher waits for files to appear in a directory, on the runtime's poller: it holds no
 // thread.
 type watcher struct {
 	f      *os.File // nil: only looks
 	events [4096]byte
 }
 
-func watch() *watcher {
+func watch(dir string) *watcher {
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
 		return &watcher{}
 	}
-	if _, err := unix.InotifyAddWatch(fd, Dir, unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
 		unix.Close(fd)
 		return &watcher{}
 	}

@@ -73,30 +73,33 @@ func openFiles() map[string]string {
 	return files
 }
 
-// sharedMappings lists mappings of memfds and of files in /dev/shm.
+// sharedMappings lists what is mapped shared: memfds, files in /dev/shm and elsewhere.
+// Go's fuzzing has a file of its own.
 func sharedMappings() map[string]bool {
 	mappings := make(map[string]bool)
 	maps, _ := os.ReadFile("/proc/self/maps")
 	for line := range strings.Lines(string(maps)) {
 		// address perms offset dev inode path
 		f := strings.Fields(line)
-		if len(f) >= 6 && (strings.HasPrefix(f[5], "/memfd:") || strings.HasPrefix(f[5], "/dev/shm/")) {
+		if len(f) >= 6 && strings.HasSuffix(f[1], "s") && strings.HasPrefix(f[5], "/") && !strings.Contains(f[5], "/fuzz-") {
 			mappings[strings.TrimSpace(line)] = true
 		}
 	}
 	return mappings
 }
 
-var blockedInCall = regexp.MustCompile(`^goroutine \d+[^\[]*\[syscall`)
+var ownsThread = regexp.MustCompile(`^goroutine \d+[^\[]*\[(syscall|[^\]]*locked to thread)`)
 
-// sleepers finds goroutines that sit in a system call, each of which costs a
-// thread. Functions whose name speaks of a keeper are meant to.
+// sleepers finds goroutines that cost a thread: those that sit in a system call, and
+// those that are locked to theirs. Functions whose name speaks of a keeper are meant
+// to. (The number of threads says nothing: the runtime keeps those that it does not
+// need any more.)
 func sleepers() []string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	var found []string
 	for g := range bytes.SplitSeq(buf, []byte("\n\n")) {
-		if !blockedInCall.Match(g) || bytes.Contains(bytes.ToLower(g), []byte("keeper")) ||
+		if !ownsThread.Match(g) || bytes.Contains(bytes.ToLower(g), []byte("keeper")) ||
 			bytes.Contains(g, []byte("os/signal.signal_recv")) {
 			continue
 		}

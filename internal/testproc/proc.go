@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ type start struct {
 	args   []string
 	files  []*os.File
 	env    []string
+	wrap   []string // a program, with arguments, that runs the binary
 }
 
 // Args gives the helper Child.Args.
@@ -117,6 +119,15 @@ func (p *Proc) start(s *start) (err error) {
 	}
 	p.lines = bufio.NewReader(p.stdout)
 	p.Cmd = exec.Command(s.binary, s.args...)
+	if s.wrap != nil {
+		binary := s.binary
+		if binary == self { // the wrapper's would be another
+			if binary, err = os.Executable(); err != nil {
+				return err
+			}
+		}
+		p.Cmd = exec.Command(s.wrap[0], slices.Concat(s.wrap[1:], []string{binary}, s.args)...)
+	}
 	p.Cmd.Stdin, p.Cmd.Stdout, p.Cmd.Stderr = inR, outW, p.stderr
 	p.Cmd.ExtraFiles = s.files
 	p.Cmd.Env = append(os.Environ(), s.env...)

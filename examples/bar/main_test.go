@@ -1,0 +1,9 @@
+package bar
+
+import (
+	"testing"
+
+	"github.com/shmkit/shmkit/internal/testproc"
+)
+
+func TestMain(m *testing.M) { testproc.Main(m) }
