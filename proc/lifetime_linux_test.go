@@ -64,7 +64,7 @@ var leaveNames = proc.Register("leaveNames", func(ctx context.Context, e ending)
 // An orderly end closes what the process owns; any other leaves orphans.
 func TestNamesAtTheEnd(t *testing.T) {
 	for how, left := range map[string]int{"return": 0, "Exit": 0, "error": 0, "os.Exit": 5} {
-		part := testproc.Name(t)
+		part := testproc.Name(t) + "-"
 		p := start(t, leaveNames, ending{part, how}, nil)
 		p.Wait(watchdog(t))
 		require.Len(t, leftNames(t, part), left, how)
@@ -129,7 +129,7 @@ var keepNames = proc.Register("keepNames", func(ctx context.Context, c *carried)
 // What a child was given is its own: it is told so by List, the parent may close it,
 // and the name goes when the child ends.
 func TestNamesTravel(t *testing.T) {
-	part := testproc.Name(t)
+	part := testproc.Name(t) + "-"
 	in, release := heldInput(t)
 	c := &carried{Hold: in}
 	var err error

@@ -38,8 +38,8 @@ type Ring struct {
 // with its last user; a named one can be opened by processes of the same user
 // until Unlink. o may be nil.
 //
-// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, and with o.Exist other than
-// ExistFail those of Open and ErrBusy. Nothing stays behind after an error.
+// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, with o.Exist other than
+// ExistFail those of Open and ErrBusy, and EINVAL for an Owner that there is not. Nothing stays behind after an error.
 func New(name string, o *Options) (*Ring, error) {
 	opts, err := o.normal()
 	if err != nil {
@@ -85,7 +85,7 @@ func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, err
 }
 
 // Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
-// ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
+// ErrBusy (somebody is replacing or removing it), ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
 // ErrCorrupt, and the context's error while it waits.
 func Open(ctx context.Context, name string, o *OpenOptions) (*Ring, error) {
 	f, err := shmfile.Open(ctx, name, shmfile.OpenOptions{Wait: o != nil && o.Wait})
@@ -357,7 +357,8 @@ func (r *Ring) Unlink() error {
 	return Unlink(r.name)
 }
 
-// Unlink removes the name of a ring or channel.
+// Unlink removes the name of a ring, channel, queue or exchange. Errors: ErrName,
+// ErrNotExist, and ErrBusy while a process that is stopped is about to remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }
 
 // MarshalBinary lets a Ring travel as an argument of package proc. The

@@ -1,6 +1,7 @@
 package shm_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -225,7 +226,7 @@ var _ = testproc.Helper("keep", func(c *testproc.Child) {
 // What has travelled is its receiver's own: it is listed, and keeps the name,
 // whatever becomes of the sender, and the last of them removes it.
 func TestOwnerTravels(t *testing.T) {
-	part := newName(t)
+	part := newName(t) + "-"
 	n := 0
 	name := func() string { n++; return fmt.Sprint(part, n) }
 	l := packWith(t, name, &shm.Options{Owner: shm.OwnerUsers})
@@ -267,7 +268,7 @@ var _ = testproc.Helper("owner", func(c *testproc.Child) {
 // once, and gone with the next Sweep; what others use is gone with the last of them.
 func TestCreatorIsKilled(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGTERM} {
-		part := newName(t)
+		part := newName(t) + "-"
 		p := testproc.Start(t, "owner", testproc.Args(part))
 		p.Expect("ready")
 		require.Equal(t, p.PID, info(t, part+"list").Creator)
@@ -307,10 +308,9 @@ sys.stdin.read()
 	require.NoError(t, err)
 	cmd.Stderr = new(bytes.Buffer)
 	require.NoError(t, cmd.Start())
-	line := make([]byte, 9)
-	_, err = out.Read(line)
+	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	require.Equal(t, "0o101600\n", string(line), "the mark is no trouble to Python")
+	require.Equal(t, "0o101600\n", line, "the mark is no trouble to Python")
 	leaveOrphan(t, s)
 	swept := sweep(t, name)
 	require.Len(t, swept, 1)

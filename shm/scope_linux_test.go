@@ -17,7 +17,7 @@ import (
 // M20: what is made in a scope can be opened by its name, and is gone with it.
 func TestScope(t *testing.T) {
 	scope := shm.NewScope()
-	part := newName(t)
+	part := newName(t) + "-"
 	var made []thing
 	for kind, k := range makers {
 		for _, name := range []string{"", part + kind} {
@@ -120,7 +120,7 @@ var _ = testproc.Helper("scope", func(c *testproc.Child) {
 // scope had is swept when its process has been interrupted or killed.
 func TestScopeOfTheDead(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGKILL} {
-		part := newName(t)
+		part := newName(t) + "-"
 		p := testproc.Start(t, "scope", testproc.Args(part))
 		p.Expect("ready")
 		require.Empty(t, sweep(t, part))

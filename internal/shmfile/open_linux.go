@@ -28,7 +28,8 @@ func Open(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
 
 // openAt is Open for a name that is sound, or a path.
 func openAt(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
-	f, err := open(name, o.ReadOnly)
+	var f *os.File
+	err := patiently(func() (err error) { f, err = open(name, o.ReadOnly); return err })
 	if err != nil && o.Wait && mayCome(err) {
 		f, err = await(ctx, name, o.ReadOnly)
 	}
