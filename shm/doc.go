@@ -27,15 +27,15 @@
 // memory is allocated by the constructor, so that a lack of it is ErrNoSpace
 // there, and not a crash later. A constructor that fails leaves nothing behind.
 //
-// After a crash, the name of an object that has an owner is removed by the last of
-// its other users, by whoever makes a new object of that name, or by [Sweep]. Who
-// uses an object is known from the kernel, so a process that is stopped is a user,
-// and one that was killed is none from that instant on. [List] shows what there is.
-//
 // [Options] give it other permissions, huge pages, or no memory in advance, and seal
 // it, so that those who read cannot be deceived by anybody but its creator. A segment
 // can grow while others have it mapped ([Segment.Grow]), and lie in a file on a disk
 // ([CreateFile]).
+//
+// After a crash, the name of an object that has an owner is removed by the last of
+// its other users, by whoever makes a new object of that name, or by [Sweep]. Who
+// uses an object is known from the kernel, so a process that is stopped is a user,
+// and one that was killed is none from that instant on. [List] shows what there is.
 //
 // The garbage collector does not unmap: call Close.
 //
