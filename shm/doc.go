@@ -16,16 +16,17 @@
 //
 // An object without a name (name == "") is anonymous: it travels to other
 // processes as an argument of package proc, and the kernel frees it with its
-// last user. A named one is the file /dev/shm/NAME, mode 0600. It appears under
-// its name complete or not at all, and stays until Unlink, unless Options.Owner
-// gives it an owner: the handle that made it (OwnerCreator) or all its users
-// (OwnerUsers). Then the name goes when the creator, or the last user, closes the
-// object, or ends in order, which is: by proc.Exit, or as a child of package proc.
-// A program that ends otherwise closes what it has, or puts it into a [Scope] and
-// closes that. Attaching never unlinks, nor does a failed attempt to; what is
-// attached stays usable when its name has gone. All
-// memory is allocated by the constructor, so that a lack of it is ErrNoSpace
-// there, and not a crash later. A constructor that fails leaves nothing behind.
+// last user. A named one is the file /dev/shm/NAME, mode 0600 unless Options
+// say otherwise. It appears under its name complete or not at all, and stays
+// until Unlink, unless Options.Owner gives it an owner: the handle that made
+// it (OwnerCreator) or all its users (OwnerUsers). Then the name goes when the
+// creator, or the last user, closes the object, or ends in order, which is: by
+// proc.Exit, or as a child of package proc. A program that ends otherwise
+// closes what it has, or puts it into a [Scope] and closes that. Attaching
+// never unlinks, nor does a failed attempt to; what is attached stays usable
+// when its name has gone. All memory is allocated by the constructor, so that
+// a lack of it is ErrNoSpace there, and not a crash later. A constructor that
+// fails leaves nothing behind.
 //
 // [Options] give it other permissions, huge pages, or no memory in advance, and seal
 // it, so that those who read cannot be deceived by anybody but its creator. A segment

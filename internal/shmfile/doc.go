@@ -3,10 +3,11 @@
 //
 // An anonymous object is a memfd whose size is sealed: nobody can shrink it
 // under a mapping, and the kernel frees it with its last user. A named object
-// is the file /dev/shm/NAME with mode 0600. It is built without a name
-// (O_TMPFILE) and published by linkat(2): nobody ever sees it half made, and a
-// creator that dies leaves nothing behind. All memory is allocated before
-// Create returns, so a full /dev/shm is an error there and not a SIGBUS later.
+// is the file /dev/shm/NAME with mode 0600 unless Options say otherwise. It is
+// built without a name (O_TMPFILE) and published by linkat(2): nobody ever
+// sees it half made, and a creator that dies leaves nothing behind. All memory
+// is allocated before Create returns, so a full /dev/shm is an error there and
+// not a SIGBUS later.
 //
 // Every process that opens a named object through this package holds a read
 // lock (F_OFD_SETLK) on a byte beyond its end for as long as the descriptor, one
