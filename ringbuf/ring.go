@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/handle"
@@ -58,7 +59,7 @@ func New(name string, o *Options) (*Ring, error) {
 		spec.Size, now = int64(g.size()), int64(g.head)
 		opts.fenced = !futex.LightFences()
 	}
-	f, err := create(name, spec, now, opts)
+	f, err := create(name, spec, now, "", opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
@@ -69,9 +70,9 @@ func New(name string, o *Options) (*Ring, error) {
 	return r, nil
 }
 
-// create makes the file of a ring or channel, so much of it allocated now, or opens
-// what is there.
-func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, error) {
+// create makes the file of a ring or channel, so much of it allocated now and what
+// describes its type in its place, or opens what is there.
+func create(name string, spec shmfile.Spec, now int64, about string, o Options) (*os.File, error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,16 @@ func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, err
 	head = append(head, o.header()...)
 	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
 		Exist: o.Exist, Owner: o.Owner, Allocate: now,
-		Fill: func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
+		Fill: func(f *os.File) error {
+			_, err := f.WriteAt(head, 0)
+			if err == nil && about != "" {
+				_, err = f.WriteAt([]byte(about), int64(spec.About[0]))
+			}
+			if errors.Is(err, syscall.ENOSPC) {
+				err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+			}
+			return err
+		},
 	})
 	return f, err
 }

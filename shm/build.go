@@ -35,6 +35,7 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 				return err
 			}
 			copy(m.Bytes(), head)
+			copy(m.Bytes()[spec.About[0]:], s.about())
 			init(m.Bytes())
 			return nil
 		},

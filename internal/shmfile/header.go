@@ -41,6 +41,7 @@ type Spec struct {
 	ID          [16]byte  // random; tells two objects of one name apart
 	Creator     uint64    // the creator's pid there, 0 if unknown
 	Started     uint64    // when that process had started, as robust.Process has it
+	About       [2]uint64 // where the description of the type is, and its size; for show
 }
 
 // NewHeader returns the header of a new object. It fills in the namespace, the
@@ -60,6 +61,8 @@ func NewHeader(s Spec) ([]byte, error) {
 		Namespace:   ns,
 		Creator:     uint64(self.PID),
 		Started:     self.Start,
+		About:       s.About[0],
+		AboutSize:   s.About[1],
 	}
 	copy(h.Magic[:], magic)
 	rand.Read(h.ID[:]) // never fails
@@ -85,7 +88,7 @@ func decode(b []byte) (Spec, error) {
 	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
 		return Spec{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID, h.Creator, h.Started}
+	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID, h.Creator, h.Started, [2]uint64{h.About, h.AboutSize}}
 	switch {
 	case string(h.Magic[:]) != magic:
 		return s, ErrForeign
