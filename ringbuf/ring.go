@@ -168,10 +168,24 @@ func (r *Ring) mmap(size int64) (err error) {
 
 // read takes over what the creator wrote behind the object's header.
 func (o *Options) read(f *os.File) error {
-	var b [32]byte
+	var b [optionsSize]byte
 	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
 		return fmt.Errorf("read options: %w", err)
 	}
+	if err := o.parse(b[:]); err != nil {
+		return err
+	}
+	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
+		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
+	}
+	return nil
+}
+
+// optionsSize is how many bytes the creator writes behind the object's header.
+const optionsSize = 32
+
+// parse checks and takes over those bytes.
+func (o *Options) parse(b []byte) error {
 	field := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
 	o.Strategy, o.OnPeerDeath, o.Mode = Strategy(field(0)), PeerDeath(field(1)), Mode(field(2))
 	o.Redeliver, o.fenced = field(3)&flagRedeliver != 0, field(3)&flagFenced != 0
@@ -185,9 +199,6 @@ func (o *Options) read(f *os.File) error {
 	n := *o
 	if flags := field(3); o.Mode != SPSC && (flags&flagCounted == 0 || flags >= flagLeases<<1) {
 		return fmt.Errorf("%w: flags %#x", ErrVersion, flags)
-	}
-	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
-		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
 	}
 	if err := n.checkModes(); err != nil || n != *o {
 		return fmt.Errorf("%w: mode %v with %d producers, %d consumers: %w", ErrCorrupt, o.Mode, o.Producers, o.Consumers, err)
