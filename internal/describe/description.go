@@ -71,6 +71,10 @@ type Traffic struct {
 
 // Cell says who has a robust cell, and notes it as a lock unless it is nobody's.
 func (d *Description) Cell(n *Node, path string, c *robust.Cell) robust.Holder {
+	if !d.spend() { // each asks /proc
+		n.Value = "not looked at: there are too many"
+		return robust.Holder{}
+	}
 	h := c.Inspect(d.Foreign)
 	n.Value, n.Bad = h.String(), h.State == robust.HolderDied || h.State == robust.HolderLost
 	if h.State != robust.HolderNone {
@@ -82,7 +86,7 @@ func (d *Description) Cell(n *Node, path string, c *robust.Cell) robust.Holder {
 	return h
 }
 
-// Pids shows a pid, 0 for nobody's.
+// process says what a process does.
 func (d *Description) process(n *Node, pid, start uint64) {
 	if d.Foreign || pid == 0 {
 		return
