@@ -20,7 +20,7 @@ var masks = []struct {
 	what *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`pid( +)\d+`), "pid${1}4242"},
+	{regexp.MustCompile(`\bpid( +)[1-9]\d*`), "pid${1}4242"},
 	{regexp.MustCompile(`pid {2,}4242  exe`), "pid  4242  bank"},
 	{regexp.MustCompile(`pid {2,}4242  shmkit\.test`), "pid  4242  bank"},
 	{regexp.MustCompile(`keeper \d+`), "keeper 4245"},

@@ -220,3 +220,30 @@ var _ = testproc.Helper("busy", func(c *testproc.Child) {
 	c.WriteLine("busy")
 	c.Park()
 })
+
+// bank makes what the README shows.
+var _ = testproc.Helper("bank", func(c *testproc.Child) {
+	type Account struct {
+		Mu      semaphore.Mutex
+		Balance int64
+		Owner   [16]byte
+	}
+	ctx := context.Background()
+	o, err := shm.NewObject[Account](c.Args[0]+"-account", &shm.Options{Owner: shm.OwnerCreator})
+	check(c, err)
+	a := o.Ptr()
+	check(c, a.Mu.Lock())
+	a.Balance = 1250
+	copy(a.Owner[:], "Ada")
+	r, err := ringbuf.New(c.Args[0]+"-orders", &ringbuf.Options{Capacity: 1 << 16})
+	check(c, err)
+	p, err := r.Producer()
+	check(c, err)
+	for range 100 {
+		check(c, p.Send(ctx, []byte("buy 10")))
+	}
+	_, err = shm.NewValue(c.Args[0]+"-rate", 0.025, nil)
+	check(c, err)
+	c.WriteLine("open")
+	c.Park()
+})

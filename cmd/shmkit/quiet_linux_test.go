@@ -50,30 +50,44 @@ func TestReadsOnly(t *testing.T) {
 		{"dump", name}, {"dump", "-n", "20000", many + "-many"}, {"top", "-once", "-d", "0.1", many + "-ring", many + "-many"},
 		{"sweep", "-n", "no-such-object"}, {"doctor"},
 	} {
-		log := filepath.Join(t.TempDir(), "strace")
-		tool := toolCommand(args...)
-		cmd := exec.Command(strace, append([]string{"-f", "-qq", "-s", "200", "-o", log, "/proc/self/exe"}, args...)...)
-		self, err := os.Executable()
-		require.NoError(t, err)
-		cmd.Args[len(cmd.Args)-len(args)-1] = self
-		cmd.Env = tool.Env
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%v: %s", args, out)
-		b, err := os.ReadFile(log)
-		require.NoError(t, err)
-		calls := 0
-		for line := range strings.Lines(string(b)) {
-			_, call, _ := strings.Cut(line, " ")
-			call = strings.TrimSpace(call)
-			calls++
-			for _, d := range disturbing {
-				if d.MatchString(call) && !own(args[0], call) {
-					t.Errorf("shmkit %v: %s", args, call)
-				}
+		require.Empty(t, disturbances(t, strace, args...), "%v", args)
+	}
+
+	// What does disturb is seen.
+	dead, orphan := start(t, "owner", "made")
+	dead.Kill()
+	dead.Wait()
+	seen := strings.Join(disturbances(t, strace, "sweep", orphan), "\n")
+	require.Contains(t, seen, "unlink")
+	require.Contains(t, seen, "F_OFD_SETLK")
+	require.Contains(t, seen, "O_RDWR")
+}
+
+// disturbances runs the tool under strace and returns the calls that only it must answer for.
+func disturbances(t *testing.T, strace string, args ...string) (bad []string) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "strace")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(strace, append([]string{"-f", "-qq", "-s", "200", "-o", log, self}, args...)...)
+	cmd.Env = toolCommand().Env
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%v: %s", args, out)
+	b, err := os.ReadFile(log)
+	require.NoError(t, err)
+	calls := 0
+	for line := range strings.Lines(string(b)) {
+		_, call, _ := strings.Cut(line, " ")
+		call = strings.TrimSpace(call)
+		calls++
+		for _, d := range disturbing {
+			if d.MatchString(call) && !own(args[0], call) {
+				bad = append(bad, call)
 			}
 		}
-		require.Greater(t, calls, 50, "%v: strace saw nothing", args)
 	}
+	require.Greater(t, calls, 50, "%v: strace saw nothing", args)
+	return bad
 }
 
 // Looking at what has holes gives it no memory, and leaves no trace in the file.
