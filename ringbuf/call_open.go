@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/internal/shmfile"
 )
 
@@ -90,7 +91,11 @@ func createCalls(name string, message, clients int, o Owner) (*callFile, error) 
 	}
 	if message != 0 && f.max != uint64(message) || clients != 0 && len(f.clients) != clients {
 		err := fmt.Errorf("%w: it exists with messages of %d bytes and %d clients", ErrSize, f.max, len(f.clients))
-		return nil, errors.Join(err, f.close())
+		if e := robust.Unmap(f.m); e != nil {
+			return nil, errors.Join(err, e)
+		}
+		shmfile.Abandon(f.file) // the name stays
+		return nil, err
 	}
 	return f, nil
 }

@@ -32,7 +32,8 @@ var (
 
 // Errors of taking a role.
 var (
-	// ErrBusy says that a living process has the role, perhaps this one.
+	// ErrBusy says that a living process has the role, perhaps this one. Of a name it
+	// says that somebody uses the object, or is replacing or removing it.
 	ErrBusy = robust.ErrBusy
 
 	// ErrTooManyProcesses says that as many living processes as the ring was made

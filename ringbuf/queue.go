@@ -74,7 +74,7 @@ func newQueue(r *Ring, err error, what string) (*Queue, error) {
 // open makes q one of r, which it owns.
 func (q *Queue) open(r *Ring) error {
 	if r.many == nil {
-		r.Close()
+		r.abandon()
 		return fmt.Errorf("%w: a ring with one end each", ErrKind)
 	}
 	q.ring = r

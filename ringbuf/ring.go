@@ -39,8 +39,8 @@ type Ring struct {
 // with its last user; a named one can be opened by processes of the same user
 // until Unlink. o may be nil.
 //
-// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, and with o.Exist other than
-// ExistFail those of Open and ErrBusy. Nothing stays behind after an error.
+// Errors: ErrSize, ErrName, ErrExist, ErrNoSpace, with o.Exist other than
+// ExistFail those of Open and ErrBusy, and EINVAL for an Owner that there is not. Nothing stays behind after an error.
 func New(name string, o *Options) (*Ring, error) {
 	opts, err := o.normal()
 	if err != nil {
@@ -95,7 +95,7 @@ func create(name string, spec shmfile.Spec, now int64, about string, o Options) 
 }
 
 // Open opens the ring of that name. o may be nil. Errors: ErrName, ErrNotExist,
-// ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
+// ErrBusy (somebody is replacing or removing it), ErrForeign, ErrVersion, ErrKind, ErrTruncated, ErrForeignNamespace,
 // ErrCorrupt, and the context's error while it waits.
 func Open(ctx context.Context, name string, o *OpenOptions) (*Ring, error) {
 	f, err := shmfile.Open(ctx, name, shmfile.OpenOptions{Wait: o != nil && o.Wait})
@@ -361,6 +361,14 @@ func (r *Ring) Close() error {
 	return shmfile.Close(r.file)
 }
 
+// abandon closes a ring that is not what was wanted: its name stays.
+func (r *Ring) abandon() {
+	r.close()
+	_ = robust.Unmap(r.m) // nobody has a role
+	r.closed = true
+	shmfile.Abandon(r.file)
+}
+
 // Unlink removes the ring's name: nobody can open it any more, who has it open
 // keeps it. It does nothing for an anonymous ring.
 func (r *Ring) Unlink() error {
@@ -370,7 +378,8 @@ func (r *Ring) Unlink() error {
 	return Unlink(r.name)
 }
 
-// Unlink removes the name of a ring or channel.
+// Unlink removes the name of a ring, channel, queue or exchange. Errors: ErrName,
+// ErrNotExist, and ErrBusy while a process that is stopped is about to remove it.
 func Unlink(name string) error { return shmfile.Unlink(name) }
 
 // MarshalBinary lets a Ring travel as an argument of package proc. The

@@ -161,7 +161,8 @@ func (s *Semaphore) adopt(max int) error {
 }
 
 // Unlink removes the name, whoever made the semaphore. Those who have it open
-// keep it. It returns ErrNotExist when there is no such name.
+// keep it. It returns ErrNotExist when there is no such name, and ErrBusy while a
+// process that is stopped is about to remove it.
 func Unlink(name string) error {
 	file, err := fileName(name)
 	if err == nil {

@@ -84,7 +84,8 @@ func (a *attachment) text() ([]byte, error) {
 }
 
 // Unlink removes the name, if there is one. The memory stays usable for whoever
-// is attached. It returns ErrNotExist when somebody has removed it before.
+// is attached. It returns ErrNotExist when somebody has removed it before, and
+// ErrBusy while a process that is stopped is about to.
 func (a *attachment) Unlink() error {
 	if a.name == "" {
 		return nil

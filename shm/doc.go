@@ -17,10 +17,20 @@
 // An object without a name (name == "") is anonymous: it travels to other
 // processes as an argument of package proc, and the kernel frees it with its
 // last user. A named one is the file /dev/shm/NAME, mode 0600. It appears under
-// its name complete or not at all, and stays until Unlink. Attaching never
-// unlinks, nor does Close; what is attached stays usable after Unlink. All
+// its name complete or not at all, and stays until Unlink, unless Options.Owner
+// gives it an owner: the handle that made it (OwnerCreator) or all its users
+// (OwnerUsers). Then the name goes when the creator, or the last user, closes the
+// object, or ends in order, which is: by proc.Exit, or as a child of package proc.
+// A program that ends otherwise closes what it has, or puts it into a [Scope] and
+// closes that. Attaching never unlinks, nor does a failed attempt to; what is
+// attached stays usable when its name has gone. All
 // memory is allocated by the constructor, so that a lack of it is ErrNoSpace
 // there, and not a crash later. A constructor that fails leaves nothing behind.
+//
+// After a crash, the name of an object that has an owner is removed by the last of
+// its other users, by whoever makes a new object of that name, or by [Sweep]. Who
+// uses an object is known from the kernel, so a process that is stopped is a user,
+// and one that was killed is none from that instant on. [List] shows what there is.
 //
 // The garbage collector does not unmap: call Close.
 //

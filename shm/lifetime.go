@@ -14,7 +14,9 @@ const (
 	OwnerCreator = shmfile.OwnerCreator
 	// OwnerUsers: the name goes when the last process that has the object open closes
 	// it, or ends with proc.Exit. Programs that do not open it through this library,
-	// such as Python, are not noticed; they keep what they have attached.
+	// such as Python, are not noticed; they keep what they have attached. Processes of
+	// another user of the machine may not remove the name: if one of them is the last,
+	// the name is left to Sweep.
 	OwnerUsers = shmfile.OwnerUsers
 )
 

@@ -34,21 +34,26 @@ func (l *luggage) close(t require.TestingT) {
 	require.NoError(t, l.Locked.Close())
 }
 
-func pack(t *testing.T, name func() string) *luggage {
+func pack(t *testing.T, name func() string) *luggage { return packWith(t, name, nil) }
+
+func packWith(t *testing.T, name func() string, o *shm.Options) *luggage {
 	t.Helper()
+	if o == nil {
+		o = new(shm.Options)
+	}
 	l := new(luggage)
 	var err error
-	l.Segment, err = shm.Create(name(), 100, nil)
+	l.Segment, err = shm.Create(name(), 100, o)
 	require.NoError(t, err)
-	l.Object, err = shm.NewObject[account](name(), nil)
+	l.Object, err = shm.NewObject[account](name(), o)
 	require.NoError(t, err)
-	l.Value, err = shm.NewValue(name(), blockOf(3), nil)
+	l.Value, err = shm.NewValue(name(), blockOf(3), o)
 	require.NoError(t, err)
-	l.Array, err = shm.NewArray[point](name(), 5, nil)
+	l.Array, err = shm.NewArray[point](name(), 5, o)
 	require.NoError(t, err)
-	l.List, err = shm.NewShareableList(name(), nil, mixed...)
+	l.List, err = shm.NewShareableList(name(), &shm.ListOptions{Owner: o.Owner}, mixed...)
 	require.NoError(t, err)
-	l.Locked, err = shm.NewShareableList(name(), &shm.ListOptions{Locked: true}, mixed...)
+	l.Locked, err = shm.NewShareableList(name(), &shm.ListOptions{Locked: true, Owner: o.Owner}, mixed...)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.close(t) })
 	return l

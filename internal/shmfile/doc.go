@@ -13,7 +13,11 @@
 // inherited from it, or a mapping made through them exists. Create with Replace
 // takes the write lock and so finds out whether somebody uses the object.
 // Programs that open the file by other means, such as Python, take no lock and
-// are not noticed.
+// are noticed by Sweep only.
+//
+// A name stays until Unlink, unless its object has an [Owner]; that type's comment
+// has the protocol. Files are closed with Close, or Abandon if they could not be
+// attached to, once their memory is unmapped. List and Stat tell what there is.
 //
 // All functions may be called concurrently, in any number of processes. When a
 // process dies at any point, what it had published stays, what it had not

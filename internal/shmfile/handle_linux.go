@@ -97,12 +97,17 @@ func Close(f *os.File) error {
 }
 
 // Abandon closes a file, as above, that could not be attached to. The name of what was
-// found stays, that of what was created goes.
+// found stays, that of what was created goes, under OwnerUsers unless somebody uses it
+// by now. The error that counts is the caller's.
 func Abandon(f *os.File) {
-	if h := forget(f); h.created {
-		_ = removeOwn(f, h.name) // the error that counts is another
+	h := forget(f)
+	if h.created && h.owner != OwnerUsers {
+		_ = removeOwn(f, h.name)
 	}
 	f.Close()
+	if h.created && h.owner == OwnerUsers {
+		_ = leave(h.name)
+	}
 }
 
 // Withdraw removes the name of a file that was created under OwnerCreator now, and

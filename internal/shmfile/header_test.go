@@ -101,3 +101,17 @@ func TestKindHasAName(t *testing.T) {
 	require.Equal(t, "kind 0", shmfile.Kind(0).String())
 	require.Equal(t, "kind 4294967295", shmfile.Kind(1<<32-1).String())
 }
+
+func FuzzRead(f *testing.F) {
+	b, want := newHeader(f)
+	f.Add(b, want.Size)
+	f.Add(b, int64(-1))
+	f.Add(b[:100], want.Size)
+	f.Fuzz(func(t *testing.T, b []byte, size int64) {
+		s, err := shmfile.Read(b, size)
+		if err == nil {
+			require.Equal(t, size, s.Size)
+			require.Equal(t, "shmkit\r\n", string(b[:8]))
+		}
+	})
+}

@@ -42,11 +42,17 @@ func Stat(name string) (i Info, ok bool) {
 		time.Sleep(pause) // see nobodyElse
 		fd, err = unix.Open(path(name), flags, 0)
 	}
+	if errors.Is(err, unix.ENOENT) {
+		return i, false
+	}
 	if err != nil {
 		return closedInfo(name, err)
 	}
 	defer unix.Close(fd)
 	i.Name = name
+	// The locks first: who removes the name holds one until it is removed, so what
+	// still has its name after it had no locks is an orphan.
+	locks, err := locksOf(fd)
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err != nil {
 		return i, false
@@ -54,7 +60,8 @@ func Stat(name string) (i Info, ok bool) {
 	if !i.fill(&st) || st.Nlink == 0 {
 		return i, false
 	}
-	i.readLocks(fd, marked(uint32(st.Mode)))
+	i.Err = err
+	i.judge(locks, marked(uint32(st.Mode)))
 	i.readHeader(fd)
 	return i, true
 }
@@ -83,10 +90,9 @@ func (i *Info) fill(st *unix.Statx_t) (regular bool) {
 	return st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
-// readLocks asks the kernel who uses the file.
-func (i *Info) readLocks(fd int, marked bool) {
-	locks, err := locksOf(fd)
-	i.Attached, i.Err = locks.users, err
+// judge says what the locks mean.
+func (i *Info) judge(locks locks, marked bool) {
+	i.Attached = locks.users
 	if len(locks.creators) > 0 {
 		i.Creator = locks.creators[0]
 	}
@@ -97,7 +103,7 @@ func (i *Info) readLocks(fd int, marked bool) {
 	case marked:
 		i.Owner = OwnerUsers
 	}
-	i.Orphan = marked && !locks.any && err == nil
+	i.Orphan = marked && !locks.any
 }
 
 // readHeader reads what the object says about itself.

@@ -73,10 +73,14 @@ func (e *usedError) Error() string { return fmt.Sprintf("%v: opened by process %
 func (e *usedError) Unwrap() error { return ErrBusy }
 
 // claim gets the right to remove the file's name, whoever uses the file. It
-// returns ErrBusy if another has it.
+// returns ErrBusy if another has it. That needs a descriptor for writing; a read lock
+// on the byte is nobody's of ours, and who may only read is in nobody's way.
 func claim(f *os.File) error {
 	err := lock(f.Fd(), unix.F_WRLCK, claimByte, 1)
 	if isLocked(err) {
+		if kind, _, _ := firstLock(f.Fd(), claimByte, 1); kind == unix.F_RDLCK {
+			return nil
+		}
 		return fmt.Errorf("%w: it is being replaced or removed", ErrBusy)
 	}
 	if err != nil {

@@ -22,7 +22,8 @@ func Open(ctx context.Context, name string, o OpenOptions) (*os.File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	f, err := open(name, o.ReadOnly)
+	var f *os.File
+	err := patiently(func() (err error) { f, err = open(name, o.ReadOnly); return err })
 	if err != nil && o.Wait && mayCome(err) {
 		f, err = await(ctx, name, o.ReadOnly)
 	}

@@ -103,7 +103,8 @@ func removeOwn(f *os.File, name string) error {
 	return err
 }
 
-// patience is for what takes others microseconds, unless they are stopped.
+// patience is for what takes others microseconds, unless they are stopped. It begins
+// with pauses of the length pause, each twice as long as the one before.
 const (
 	patience = 50 * time.Millisecond
 	pause    = 100 * time.Microsecond
@@ -111,12 +112,12 @@ const (
 
 // patiently tries again for a short time while the error is ErrBusy.
 func patiently(do func() error) error {
-	for waited := time.Duration(0); ; waited += pause {
+	for wait := pause; ; wait *= 2 {
 		err := do()
-		if !errors.Is(err, ErrBusy) || waited >= patience {
+		if !errors.Is(err, ErrBusy) || wait > patience {
 			return err
 		}
-		time.Sleep(pause)
+		time.Sleep(wait)
 	}
 }
 

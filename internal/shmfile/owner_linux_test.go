@@ -1,6 +1,7 @@
 package shmfile_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -219,6 +220,7 @@ func TestUnlinkMeetsARemover(t *testing.T) {
 	l := unix.Flock_t{Type: unix.F_WRLCK, Start: 1 << 60, Len: 1}
 	require.NoError(t, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l))
 	require.ErrorIs(t, shmfile.Unlink(name), shmfile.ErrBusy)
+	require.NoError(t, shmfile.Close(open(t, name)), "it can be opened")
 	require.NoError(t, f.Close())
 	require.NoError(t, shmfile.Unlink(name))
 	require.ErrorIs(t, shmfile.Unlink(name), shmfile.ErrNotExist)
@@ -351,4 +353,67 @@ func TestRemoverStops(t *testing.T) {
 	testproc.CrashWalk(t, &testproc.WalkOptions{Stop: true, Prefix: []string{
 		"shmfile/orphan-", "shmfile/remove", "shmfile/own-", "shmfile/close-", "shmfile/sweep-", "shmfile/unlink-",
 	}}, scenarios...)
+}
+
+// Who may read a file but not write it can lock it for reading. That makes it a user,
+// and keeps nobody from removing a name.
+func TestReaderIsInNobodysWay(t *testing.T) {
+	for _, owner := range []shmfile.Owner{shmfile.OwnerNone, shmfile.OwnerCreator, shmfile.OwnerUsers} {
+		name := testproc.Name(t)
+		f := owned(t, name, owner)
+		r, err := os.Open(shmDir + name)
+		require.NoError(t, err)
+		l := unix.Flock_t{Type: unix.F_RDLCK}
+		require.NoError(t, unix.FcntlFlock(r.Fd(), unix.F_OFD_SETLK, &l))
+		require.NoError(t, shmfile.Close(f))
+		require.Equal(t, owner != shmfile.OwnerCreator, exists(name))
+		if owner != shmfile.OwnerCreator {
+			require.Empty(t, sweep(t, name, false))
+			require.NoError(t, shmfile.Unlink(name))
+		}
+		require.NoError(t, r.Close())
+	}
+}
+
+var _ = testproc.Helper("closer", func(c *testproc.Child) {
+	for {
+		f, err := shmfile.Open(context.Background(), c.Args[0], shmfile.OpenOptions{})
+		require.NoError(c, err)
+		c.WriteLine("open")
+		c.ReadLine()
+		require.NoError(c, shmfile.Close(f))
+		c.WriteLine("closed")
+		c.ReadLine()
+	}
+})
+
+// Of those who leave at once, the last one removes the name: no round leaves an
+// orphan.
+func TestAllLeaveAtOnce(t *testing.T) {
+	name := testproc.Name(t)
+	var procs []*testproc.Proc
+	f := owned(t, name, shmfile.OwnerUsers)
+	for range 4 {
+		procs = append(procs, testproc.Start(t, "closer", testproc.Args(name)))
+	}
+	for range 100 {
+		for _, p := range procs {
+			p.Expect("open")
+		}
+		require.NoError(t, shmfile.Close(f))
+		for _, p := range procs {
+			p.WriteLine("close")
+		}
+		for _, p := range procs {
+			p.Expect("closed")
+		}
+		require.False(t, exists(name))
+		f = owned(t, name, shmfile.OwnerUsers)
+		for _, p := range procs {
+			p.WriteLine("again")
+		}
+	}
+	for _, p := range procs {
+		p.Expect("open")
+	}
 }
