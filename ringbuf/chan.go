@@ -97,7 +97,10 @@ func newChan[T any](name string, n int, o *Options) (*Chan[T], error) {
 		}
 		spec.Size, now = int64(g.size()), g.head
 	}
-	f, err := create(name, spec, int64(now), opts)
+	about := plain.Text(t)
+	spec.About = [2]uint64{uint64(spec.Size), uint64(len(about))}
+	spec.Size += int64(len(about))
+	f, err := create(name, spec, int64(now), about, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +166,11 @@ func (c *Chan[T]) open(name string, f *os.File) (err error) {
 		}
 		want = int64(g.size())
 	}
-	if spec.Size != want || opts.Redeliver || opts.Grow || opts.Leases {
+	if spec.Size < want || spec.Size-want > plain.MaxText || opts.Redeliver || opts.Grow || opts.Leases {
 		return fmt.Errorf("%w: %d bytes, %d slots of %d in mode %v", ErrCorrupt, spec.Size, n, size, opts.Mode)
 	}
 	guarded := shmfile.Truncatable(f)
-	m, err := mem.Map(f, int(spec.Size), mem.Options{Truncatable: guarded})
+	m, err := mem.Map(f, int(want), mem.Options{Truncatable: guarded})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/handle"
@@ -58,7 +59,7 @@ func New(name string, o *Options) (*Ring, error) {
 		spec.Size, now = int64(g.size()), int64(g.head)
 		opts.fenced = !futex.LightFences()
 	}
-	f, err := create(name, spec, now, opts)
+	f, err := create(name, spec, now, "", opts)
 	if err != nil {
 		return nil, fmt.Errorf("make ring: %w", err)
 	}
@@ -69,9 +70,9 @@ func New(name string, o *Options) (*Ring, error) {
 	return r, nil
 }
 
-// create makes the file of a ring or channel, so much of it allocated now, or opens
-// what is there.
-func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, error) {
+// create makes the file of a ring or channel, so much of it allocated now and what
+// describes its type in its place, or opens what is there.
+func create(name string, spec shmfile.Spec, now int64, about string, o Options) (*os.File, error) {
 	head, err := shmfile.NewHeader(spec)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,16 @@ func create(name string, spec shmfile.Spec, now int64, o Options) (*os.File, err
 	head = append(head, o.header()...)
 	f, _, err := shmfile.Create(name, spec.Size, shmfile.Options{
 		Exist: o.Exist, Owner: o.Owner, Allocate: now,
-		Fill: func(f *os.File) error { _, err := f.WriteAt(head, 0); return err },
+		Fill: func(f *os.File) error {
+			_, err := f.WriteAt(head, 0)
+			if err == nil && about != "" {
+				_, err = f.WriteAt([]byte(about), int64(spec.About[0]))
+			}
+			if errors.Is(err, syscall.ENOSPC) {
+				err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+			}
+			return err
+		},
 	})
 	return f, err
 }
@@ -158,10 +168,24 @@ func (r *Ring) mmap(size int64) (err error) {
 
 // read takes over what the creator wrote behind the object's header.
 func (o *Options) read(f *os.File) error {
-	var b [40]byte
+	var b [optionsSize]byte
 	if _, err := f.ReadAt(b[:], shmfile.HeaderSize); err != nil {
 		return fmt.Errorf("read options: %w", err)
 	}
+	if err := o.parse(b[:]); err != nil {
+		return err
+	}
+	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
+		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
+	}
+	return nil
+}
+
+// optionsSize is how many bytes the creator writes behind the object's header.
+const optionsSize = 40
+
+// parse checks and takes over those bytes.
+func (o *Options) parse(b []byte) error {
 	field := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
 	o.Strategy, o.OnPeerDeath, o.Mode = Strategy(field(0)), PeerDeath(field(1)), Mode(field(2))
 	o.Redeliver, o.fenced = field(3)&flagRedeliver != 0, field(3)&flagFenced != 0
@@ -176,9 +200,6 @@ func (o *Options) read(f *os.File) error {
 	n := *o
 	if flags := field(3); o.Mode != SPSC && (flags&flagCounted == 0 || flags >= flagLeases<<1) {
 		return fmt.Errorf("%w: flags %#x", ErrVersion, flags)
-	}
-	if o.Mode != SPSC && !o.fenced && !futex.LightFences() {
-		return fmt.Errorf("open %v: %w: membarrier(2), which its creator had", o.Mode, errors.ErrUnsupported)
 	}
 	if err := n.checkModes(); err != nil || n != *o {
 		return fmt.Errorf("%w: mode %v with %d producers, %d consumers: %w", ErrCorrupt, o.Mode, o.Producers, o.Consumers, err)

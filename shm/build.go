@@ -79,6 +79,7 @@ func (a *attachment) create(name string, s shape, o *Options, init func([]byte))
 	}
 	f, m, err := build(shmfile.Create, name, spec.Size, o, func(b []byte) {
 		copy(b, head)
+		copy(b[spec.About[0]:], s.about())
 		init(b)
 	})
 	if err != nil {

@@ -25,7 +25,8 @@ import (
 //
 // where s, the stride of the slots, is sizeof(T) rounded up to 128: what one
 // process reads while another writes lies on other cache lines. A header's
-// sizes are {n, sizeof(T)}; n is 1 for an object and a value.
+// sizes are {n, sizeof(T)}; n is 1 for an object and a value. Behind all that lies the
+// text that describes T, where the header says.
 const (
 	objectOffset   = shmfile.HeaderSize
 	lockOffset     = shmfile.HeaderSize

@@ -46,7 +46,7 @@ func ExampleList() {
 			fmt.Println(i.Kind, i.Size, "bytes, owner:", i.Owner, len(i.Attached), "process, orphan:", i.Orphan)
 		}
 	}
-	// Output: value 640 bytes, owner: creator 1 process, orphan: false
+	// Output: value 650 bytes, owner: creator 1 process, orphan: false
 }
 
 // A service that begins by removing what its crashed predecessors left.

@@ -181,10 +181,12 @@ func (l *ShareableList) load(i int) (any, error) {
 }
 
 // format is the format of an item, which may be anything.
-func (l *ShareableList) format(i int) string {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], word(l.bytes, l.layout.formats()+8*i).Load())
-	return string(bytes.TrimRight(b[:], "\x00"))
+func (l *ShareableList) format(i int) string { return l.layout.format(l.bytes, i) }
+
+func (y listLayout) format(b []byte, i int) string {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[:], word(b, y.formats()+8*i).Load())
+	return string(bytes.TrimRight(f[:], "\x00"))
 }
 
 // note is what lies behind the list about the item that is being stored.

@@ -31,6 +31,7 @@ func TestObjectPreparesRecursiveLocksForC(t *testing.T) {
 		require.Equal(t, want, binary.LittleEndian.Uint32(b[at:]), "lock at %d", off)
 		binary.LittleEndian.PutUint32(b[at:], 0)
 	}
+	b = b[:binary.LittleEndian.Uint64(b[96:])] // behind that is what describes the type
 	require.Equal(t, make([]byte, len(b)-shmfile.HeaderSize), b[shmfile.HeaderSize:], "and nothing else")
 	h := obj.Ptr().more[1].mu.Holder()
 	require.NoError(t, h.Lock())

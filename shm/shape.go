@@ -29,24 +29,30 @@ func (s shape) spec() (shmfile.Spec, error) {
 	if s.n < 0 || s.n > s.most() {
 		return shmfile.Spec{}, fmt.Errorf("%w: %d × %v", ErrSize, s.n, s.t)
 	}
+	size, about := s.size(s.n), len(s.about())
 	return shmfile.Spec{
 		Kind:        s.kind,
 		Fingerprint: plain.Fingerprint(s.t),
-		Size:        int64(s.size(s.n)),
+		Size:        int64(size + about),
 		Sizes:       [2]uint64{uint64(s.n), uint64(s.t.Size())},
+		About:       [2]uint64{uint64(size), uint64(about)},
 	}, nil
 }
+
+// about describes t, for programs that were not compiled with it. It lies behind the
+// values.
+func (s shape) about() string { return plain.Text(s.t) }
 
 func (s shape) size(n int) int { return s.offset + n*s.stride }
 
 // most is the largest n whose size can be computed.
-func (s shape) most() int { return (math.MaxInt - s.offset) / max(s.stride, 1) }
+func (s shape) most() int { return (math.MaxInt - plain.MaxText - s.offset) / max(s.stride, 1) }
 
 // count returns how many values an object holds, from its header, which may lie.
 func (s shape) count(h shmfile.Spec) (int, error) {
 	n := h.Sizes[0]
 	if n == 0 || n > uint64(s.most()) || s.n != 0 && n != uint64(s.n) ||
-		h.Sizes[1] != uint64(s.t.Size()) || h.Size != int64(s.size(int(n))) {
+		h.Sizes[1] != uint64(s.t.Size()) || h.Size < int64(s.size(int(n))) || h.Size-int64(s.size(int(n))) > plain.MaxText {
 		return 0, fmt.Errorf("%w: %d × %d bytes in a file of %d", ErrCorrupt, n, h.Sizes[1], h.Size)
 	}
 	return int(n), nil

@@ -14,12 +14,13 @@ var floors = [][]string{
 	{"internal/futex"},
 	{"internal/robust"},
 	{"internal/shmfile"},
-	{"internal/handle"},
+	{"internal/handle", "internal/describe"},
 	{"semaphore"},
 	{"shm"},
 	{"ringbuf"},
 	{"proc"},
 	{"proc/pool", "proc/manager", "proc/conn"},
+	{"cmd/shmkit"},
 }
 
 // forTests are packages that only tests import.
@@ -29,6 +30,7 @@ var forTests = []string{"internal/testproc", "internal/archtest", "internal/expl
 // in ARCHITECTURE.md; testify is for tests.
 var dependencies = []string{
 	"golang.org/x/sys",
+	"golang.org/x/term",
 	"github.com/edsrzf/mmap-go",
 	"github.com/fxamacker/cbor/v2",
 	"github.com/stretchr/testify",
@@ -58,7 +60,9 @@ func isForTests(dir string) bool {
 func isExample(dir string) bool { return strings.HasPrefix(dir, "examples/") }
 
 // isPublic says whether users import the package.
-func isPublic(dir string) bool { return floor(dir) >= 0 && !strings.HasPrefix(dir, "internal/") }
+func isPublic(dir string) bool {
+	return floor(dir) >= 0 && !strings.HasPrefix(dir, "internal/") && !strings.HasPrefix(dir, "cmd/")
+}
 
 // importsPointDown checks the imports of one file of the root module.
 func importsPointDown(f *file) []string {

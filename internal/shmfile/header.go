@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"reflect"
 	"strconv"
 
+	"github.com/shmkit/shmkit/internal/plain"
 	"github.com/shmkit/shmkit/internal/robust"
 )
 
@@ -34,6 +36,7 @@ func (k Kind) String() string {
 // Spec is what a header says about its object.
 type Spec struct {
 	Kind        Kind
+	Version     uint32    // of the format; NewHeader fills it in
 	Fingerprint uint64    // of the layout of what the object holds
 	Size        int64     // of the whole file, bytes
 	Sizes       [2]uint64 // two numbers whose meaning depends on the kind
@@ -41,6 +44,7 @@ type Spec struct {
 	ID          [16]byte  // random; tells two objects of one name apart
 	Creator     uint64    // the creator's pid there, 0 if unknown
 	Started     uint64    // when that process had started, as robust.Process has it
+	About       [2]uint64 // where the description of the type is, and its size; for show
 }
 
 // NewHeader returns the header of a new object. It fills in the namespace, the
@@ -60,6 +64,8 @@ func NewHeader(s Spec) ([]byte, error) {
 		Namespace:   ns,
 		Creator:     uint64(self.PID),
 		Started:     self.Start,
+		About:       s.About[0],
+		AboutSize:   s.About[1],
 	}
 	copy(h.Magic[:], magic)
 	rand.Read(h.ID[:]) // never fails
@@ -85,7 +91,7 @@ func decode(b []byte) (Spec, error) {
 	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
 		return Spec{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	s := Spec{Kind(h.Kind), h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID, h.Creator, h.Started}
+	s := Spec{Kind(h.Kind), h.Version, h.Fingerprint, int64(h.Size), h.Sizes, h.Namespace, h.ID, h.Creator, h.Started, [2]uint64{h.About, h.AboutSize}}
 	switch {
 	case string(h.Magic[:]) != magic:
 		return s, ErrForeign
@@ -127,3 +133,19 @@ func Check(b []byte, want Spec) (Spec, error) {
 	}
 	return s, s.fits(want.Size)
 }
+
+// HasMagic says whether b begins as a header does.
+func HasMagic(b []byte) bool { return len(b) >= len(magic) && string(b[:len(magic)]) == magic }
+
+// Kinds are all that there are.
+func Kinds() (all []Kind) {
+	for k := range kindNames {
+		if k != 0 {
+			all = append(all, Kind(k))
+		}
+	}
+	return all
+}
+
+// HeaderLayout is the header's, for tools.
+func HeaderLayout() *plain.Layout { return plain.LayoutOf(reflect.TypeFor[header](), true) }

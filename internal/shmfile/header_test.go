@@ -12,7 +12,7 @@ import (
 
 func newHeader(t testing.TB) ([]byte, shmfile.Spec) {
 	t.Helper()
-	spec := shmfile.Spec{Kind: shmfile.KindRing, Fingerprint: 0x1122334455667788, Size: 4096, Sizes: [2]uint64{7, 9}}
+	spec := shmfile.Spec{Kind: shmfile.KindRing, Fingerprint: 0x1122334455667788, Size: 4096, Sizes: [2]uint64{7, 9}, About: [2]uint64{4000, 96}}
 	b, err := shmfile.NewHeader(spec)
 	require.NoError(t, err)
 	spec.Namespace, err = shmfile.Namespace()
@@ -35,7 +35,10 @@ func TestHeaderKeepsItsBytes(t *testing.T) {
 	require.NotEqual(t, make([]byte, 16), b[56:72])
 	require.Equal(t, uint64(os.Getpid()), le.Uint64(b[72:]))
 	require.NotZero(t, le.Uint64(b[80:]))
-	require.Equal(t, make([]byte, 40), b[88:])
+	require.Equal(t, make([]byte, 8), b[88:96])
+	require.Equal(t, uint64(4000), le.Uint64(b[96:]))
+	require.Equal(t, uint64(96), le.Uint64(b[104:]))
+	require.Equal(t, make([]byte, 16), b[112:])
 }
 
 func TestHeaderComesBack(t *testing.T) {
@@ -44,7 +47,7 @@ func TestHeaderComesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, [16]byte{}, got.ID)
 	require.Equal(t, uint64(os.Getpid()), got.Creator)
-	want.ID, want.Creator, want.Started = got.ID, got.Creator, got.Started
+	want.ID, want.Creator, want.Started, want.Version = got.ID, got.Creator, got.Started, shmfile.Version
 	require.Equal(t, want, got)
 
 	again, _ := newHeader(t)
@@ -91,7 +94,7 @@ func FuzzCheck(f *testing.F) {
 		if err != nil {
 			return
 		}
-		want.Sizes, want.ID, want.Creator, want.Started = s.Sizes, s.ID, s.Creator, s.Started // these say what they like
+		want.Version, want.Sizes, want.ID, want.Creator, want.Started, want.About = shmfile.Version, s.Sizes, s.ID, s.Creator, s.Started, s.About // these say what they like
 		require.Equal(t, want, s)
 	})
 }

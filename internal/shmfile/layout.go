@@ -17,7 +17,11 @@ import "structs"
 //	    56    16  id           random; tells two objects of one name apart
 //	    72     8  creator      its pid, in that namespace; for people only
 //	    80     8  started      when the creator had started: robust.Process.Start
-//	    88    40  reserved     zero
+//	    88     8  reserved     zero
+//	    96     8  about        where in the file the description of its type is (plain.Text),
+//	                           behind everything else; for show, nothing relies on it
+//	   104     8  aboutSize    how many bytes it has, 0 if there is none
+//	   112    16  reserved     zero
 //	   128
 const (
 	magicOffset       = 0
@@ -30,12 +34,14 @@ const (
 	idOffset          = namespaceOffset + 8
 	creatorOffset     = idOffset + 16
 	startedOffset     = creatorOffset + 8
-	reservedOffset    = startedOffset + 8
+	aboutOffset       = startedOffset + 8 + 8
+	aboutSizeOffset   = aboutOffset + 8
+	reservedOffset    = aboutSizeOffset + 8
 
 	// HeaderSize is the number of bytes before the object itself. It is a
 	// multiple of the distance that keeps two writers off each other's cache
 	// lines.
-	HeaderSize = reservedOffset + 40
+	HeaderSize = reservedOffset + 16
 )
 
 const magic = "shmkit\r\n"
@@ -57,5 +63,8 @@ type header struct {
 	ID          [16]byte
 	Creator     uint64
 	Started     uint64
-	Reserved    [40]byte
+	_           [8]byte
+	About       uint64
+	AboutSize   uint64
+	Reserved    [16]byte
 }

@@ -16,6 +16,8 @@ const (
 	_ = -(idOffset ^ unsafe.Offsetof(header{}.ID))
 	_ = -(creatorOffset ^ unsafe.Offsetof(header{}.Creator))
 	_ = -(startedOffset ^ unsafe.Offsetof(header{}.Started))
+	_ = -(aboutOffset ^ unsafe.Offsetof(header{}.About))
+	_ = -(aboutSizeOffset ^ unsafe.Offsetof(header{}.AboutSize))
 	_ = -(reservedOffset ^ unsafe.Offsetof(header{}.Reserved))
 	_ = -(HeaderSize ^ unsafe.Sizeof(header{}))
 	_ = -(HeaderSize ^ 128)

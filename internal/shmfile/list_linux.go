@@ -34,7 +34,10 @@ func List() ([]Info, error) {
 // Stat is List for one name; not ok if that leads to no regular file.
 func Stat(name string) (i Info, ok bool) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Open(path(name), flags, 0)
+	fd, err := unix.Open(path(name), flags|unix.O_NOATIME, 0) // to be read is to leave a trace
+	if errors.Is(err, unix.EPERM) {                           // another user's
+		fd, err = unix.Open(path(name), flags, 0)
+	}
 	for n := 1; errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && n < looks; n++ {
 		time.Sleep(pause) // see nobodyElse
 		fd, err = unix.Open(path(name), flags, 0)

@@ -1,0 +1,6 @@
+//go:build !linux || explore
+
+package robust
+
+// processDoes is not known on this system.
+func processDoes(pid int) string { return "" }
