@@ -211,9 +211,12 @@ func describeMany(d *describe.Description, o Options, slot int) error {
 				k.Add("sleeps for", names[asleep])
 				d.Waiters++
 			}
-			if q, _, sure := s.queued(i); sure {
-				k.Add("queued", q)
-			}
+			_ = guard(func() error {
+				if q, _, sure := s.queued(i); sure {
+					k.Add("queued", q)
+				}
+				return nil
+			})
 			continue
 		}
 		x := i - len(lanes)
@@ -268,24 +271,30 @@ func peek(f *describe.File, c *mem.Scratch, g geometry, o Options) (*shared, err
 		return s, nil
 	}
 	for i := range s.usedLanes() {
-		for range peeks {
-			head := s.lanes[i].head.Load()
+		at := sharedHead + g.seats*seatSize + i*laneSize
+		for tries := 0; ; tries++ {
+			// The record at the head that the copy has is always in the copy.
 			if err := s.peekLane(i, load); err != nil {
 				return nil, err
 			}
-			at := sharedHead + g.seats*seatSize + i*laneSize
-			if err := load(at, laneSize); err != nil {
+			b, err := f.Read(int64(at), laneSize)
+			if err != nil {
 				return nil, err
 			}
-			if s.lanes[i].head.Load() == head {
+			now, _ := describe.At[lane](b)
+			if now.head.Load() == s.lanes[i].head.Load() || tries == peeks {
 				break
+			}
+			if err := c.Put(at, b); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return s, nil
 }
 
-// peeks is how often a record is read whose lane's head moves meanwhile.
+// peeks is how often a record is read whose lane's head moves meanwhile. After that the
+// numbers are somewhat wrong.
 const peeks = 8
 
 // peekLane loads what firstAt reads.

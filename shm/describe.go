@@ -129,6 +129,9 @@ func describeValue(d *describe.Description) error {
 const mostList = 16 << 20
 
 func isList(_ string, f *describe.File) bool {
+	if !mayBeList(f) {
+		return false
+	}
 	b, err := f.Read(0, min(f.Size(), mostList))
 	if err != nil {
 		return false
@@ -143,6 +146,24 @@ func isList(_ string, f *describe.File) bool {
 		}
 	}
 	return true
+}
+
+// mayBeList looks at three words: most of what is no list need not be read.
+func mayBeList(f *describe.File) bool {
+	at := func(off int64) int64 {
+		b, err := f.Read(off, 8)
+		if err != nil {
+			return -1
+		}
+		return int64(word(b, 0).Load())
+	}
+	n := at(0)
+	if n <= 0 || n > f.Size()/8 || at(8) != 0 {
+		return false
+	}
+	y := listLayout{n: int(n)}
+	k := at(int64(y.slots()) - 8)
+	return k > 0 && k%8 == 0 && k <= f.Size() && int64(y.size())+k <= f.Size()
 }
 
 func describeList(d *describe.Description) error {

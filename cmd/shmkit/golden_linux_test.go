@@ -30,6 +30,7 @@ var masks = []struct {
 	{regexp.MustCompile(`created( +)\S+`), "created${1}2026-12-01T09:30:00Z"},
 	{regexp.MustCompile(`uid( +)\d+`), "uid${1}1000"},
 	{regexp.MustCompile(`allocated( +)\d+  .*`), "allocated${1}memory"},
+	{regexp.MustCompile(`sleepers( +)(true|false)`), "sleepers${1}…"}, // who waits may still spin
 	// Of dumps.
 	{regexp.MustCompile(`(?m)^(\S+)  .*header\.(ID|Namespace|Creator|Started)\b.*$`), "$1  …  header.$2"},
 	{regexp.MustCompile(`(?m)^(00000040)  .*$`), "$1  …"}, // the second half of the id
@@ -45,7 +46,7 @@ func mask(out, name, pretty string) string {
 	return out
 }
 
-// columns makes tables of different widths the same.
+// squeeze makes tables of different widths the same.
 func squeeze(s string) string {
 	s = regexp.MustCompile(` {2,}`).ReplaceAllString(s, "  ")
 	return regexp.MustCompile(`(?m) +$`).ReplaceAllString(s, "")

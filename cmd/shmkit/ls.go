@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/shmkit/shmkit/internal/describe"
 	"github.com/shmkit/shmkit/shm"
@@ -164,6 +168,22 @@ func printJSON(t *tool, v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.out.Write(append(b, '\n'))
+	_, err = io.WriteString(t.out, printableJSON(b)+"\n")
 	return err
+}
+
+// printableJSON escapes what a terminal could take for a command, which stands in strings
+// only.
+func printableJSON(b []byte) string {
+	var s strings.Builder
+	for _, r := range string(b) {
+		if r >= 0x7f && !unicode.IsPrint(r) {
+			for _, half := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&s, "\\u%04x", half)
+			}
+			continue
+		}
+		s.WriteRune(r)
+	}
+	return s.String()
 }

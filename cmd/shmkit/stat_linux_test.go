@@ -189,3 +189,26 @@ func TestSweep(t *testing.T) {
 	_, err := os.Stat("/dev/shm/" + name)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// Numbers of a ring at work make sense each time: never less than before, never an error.
+func TestStatAtWork(t *testing.T) {
+	_, name := start(t, "busy", "busy")
+	set := describers()
+	var before uint64
+	for range 300 {
+		o, err := look(set, name+"-many")
+		require.NoError(t, err)
+		require.Nil(t, o.Root.Find("error"))
+		require.GreaterOrEqual(t, o.Traffic.Messages, before)
+		before = o.Traffic.Messages
+		o.close()
+		if o, err = look(set, name+"-value"); err == nil {
+			require.Len(t, o.Root.Find("value").Kids, mostShown+1)
+			o.close()
+		}
+	}
+	require.Positive(t, before)
+}
+
+// mostShown is how many elements of an array are shown, besides the line that says so.
+const mostShown = 8

@@ -127,13 +127,15 @@ func (d *Description) header(b []byte) func(*Description) error {
 	n.Add("size", spec.Size).Set(Bytes(spec.Size))
 	n.Add("fingerprint", fmt.Sprintf("%016x", spec.Fingerprint))
 	n.Add("id", fmt.Sprintf("%x", spec.ID))
+	if own, err := shmfile.Namespace(); err == nil && own != spec.Namespace {
+		d.Foreign = true
+	}
 	if spec.Creator != 0 {
 		d.process(n.Add("creator", spec.Creator), spec.Creator, spec.Started)
 	}
 	ns := n.Add("namespace", spec.Namespace)
-	if own, err := shmfile.Namespace(); err == nil && own != spec.Namespace {
-		d.Foreign = true
-		ns.Set("another pid namespace: pids and TIDs below are of that one")
+	if d.Foreign {
+		ns.Set("another pid namespace: pids and TIDs are of that one")
 	}
 	if err != nil && spec.Version != shmfile.Version {
 		return nil
