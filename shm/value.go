@@ -167,15 +167,15 @@ func (v *Value[T]) Store(x T) error {
 // tryStore stores if the lock is free and was no dead process's. The caller has the
 // turn, and gives it.
 func (v *Value[T]) tryStore(b []byte) bool {
-	defer v.turn.give()
-	if v.mutex.TryLock() != nil {
-		return false
+	ok := v.mutex.TryLock() == nil
+	if ok {
+		v.held.Acquire()
+		v.held.ReleaseMerge()
+		v.twin.store(b)
+		v.mutex.Unlock()
 	}
-	v.held.Acquire()
-	v.held.ReleaseMerge()
-	v.twin.store(b)
-	v.mutex.Unlock()
-	return true
+	v.turn.give()
+	return ok
 }
 
 // Update lets f change the value while everybody else's stores wait. If f fails
