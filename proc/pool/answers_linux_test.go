@@ -17,7 +17,9 @@ import (
 // pass is two words on which a task and its test wait for each other.
 type pass struct{ Here, Go mem.Uint32 }
 
-var tarry = RegisterTask("tarry", func(ctx context.Context, name string) (int, error) {
+var tarry = RegisterTask("tarry", tarryAt)
+
+func tarryAt(ctx context.Context, name string) (int, error) {
 	if name == "" {
 		return 1, nil
 	}
@@ -31,7 +33,7 @@ var tarry = RegisterTask("tarry", func(ctx context.Context, name string) (int, e
 		time.Sleep(time.Millisecond) // sleep: between two looks
 	}
 	return 1, nil
-})
+}
 
 // A worker that skips a batch may be heard by the collector before the pool has noted that it
 // has taken the batch back: between the CAS and the ghost. Nobody but the ghost is landed.

@@ -108,6 +108,7 @@ func (c *core) hear(w *worker, a answer) error {
 		c.breaks(decodeError(a.body, c.opts.Init.name, w.process.PID()))
 		return nil
 	}
+	w.heard = true
 	if a.kind == answerSkipped {
 		return c.skipped(w, a.seq)
 	}
@@ -187,6 +188,7 @@ func (c *core) arrived(w *worker, b *batch) {
 	c.mu.Lock()
 	c.land(w, b)
 	c.count(w)
+	c.stillborn = 0
 	took := now.Sub(w.lastEnd)
 	w.lastEnd = now
 	c.pace += (took - c.pace) / 8
@@ -227,7 +229,7 @@ func (c *core) isReady(w *worker) {
 		w.waited = false
 		c.expected--
 		w.ready = true
-		c.stillborn = 0
+		c.came(w, true)
 		c.list(w)
 		c.collected.Broadcast()
 	}
@@ -276,8 +278,11 @@ func (c *core) lost(w *worker) {
 	c.read(w)
 	exit := w.exit()
 	c.mu.Lock()
+	c.came(w, false)
 	orderly := dismissed && w.flights == 0 && exit.Code == 0
-	unborn := w.waited && !c.terminated && c.broken == nil
+	early := w.waited && !c.terminated && c.broken == nil
+	begun := w.heard || w.hasBegun()
+	unborn := early || w.flights > 0 && !begun
 	if w.waited {
 		w.waited = false
 		c.expected--
@@ -292,13 +297,16 @@ func (c *core) lost(w *worker) {
 	}
 	ended := c.inherit(w, exit)
 	switch {
-	case unborn && exit.Signal == 0: // it ended itself
+	case early && exit.Signal == 0: // it ended itself
 		ended = append(ended, c.breakDown(exit)...)
 	case unborn:
 		c.stillborn++
+	case begun:
+		c.stillborn = 0
 	}
 	if c.stillborn >= maxStillborn {
 		c.stillborn = 0
+		c.stats.lastStart = exit
 		for _, b := range c.drop() {
 			c.giveUp(b, fmt.Errorf("%w: %w", ErrStart, exit))
 			ended = append(ended, b)
@@ -321,8 +329,8 @@ func (c *core) lost(w *worker) {
 	c.poke()
 }
 
-// maxStillborn is how many workers in a row may be killed before their initializers are
-// through, until it is given up to wait for one.
+// maxStillborn is how many workers in a row may die before they have begun anything, or be
+// killed before their initializers are through, until it is given up to wait for one.
 const maxStillborn = 16
 
 // inherit takes what a dead worker had. The task that ran is at its end, or is tried

@@ -106,7 +106,7 @@ func (c *core) pick(b *batch) *worker {
 			return w
 		}
 	}
-	for c.live < c.most && c.starting < len(c.queue) {
+	for c.live < c.most && len(c.coming) < len(c.queue) {
 		c.hire()
 	}
 	for range len(c.roomy) {
@@ -142,7 +142,7 @@ func (c *core) lookAgain() {
 		c.mu.Lock()
 		c.looking = false
 		if c.spare > 0 {
-			if len(c.idle) == 0 && c.live < c.most && c.starting == 0 {
+			if len(c.idle) == 0 && c.live < c.most && len(c.coming) == 0 {
 				c.hire()
 			}
 			c.patient = true // it has waited
@@ -156,9 +156,10 @@ func (c *core) lookAgain() {
 
 const aMoment = 200 * time.Microsecond
 
-// overlook looks from time to time, while batches are under way, whether some lie at
-// workers that do not begin them, such as one that is stopped, while others have nothing to
-// do. Moving a batch that has not begun is always right, so nothing is concluded from time.
+// overlook looks from time to time, while batches are under way or workers are coming,
+// whether some lie at workers that do not begin them, such as one that is stopped, while
+// others have nothing to do; and whether workers are late. Moving a batch that has not begun
+// is always right, and so is starting a worker, so nothing is concluded from time.
 func (c *core) overlook() {
 	if c.overlooking {
 		return
@@ -167,18 +168,19 @@ func (c *core) overlook() {
 	time.AfterFunc(aWhile, func() {
 		c.mu.Lock()
 		c.overlooking = false
+		c.noteLate()
 		for _, ref := range c.at {
 			w := ref.Load()
 			switch {
 			case w == nil, w.batches == 0, c.terminated:
 			case len(c.idle) > 0:
 				c.relieve(w)
-			case c.live < c.most && c.starting == 0 && c.overdue(w):
+			case c.live < c.most && len(c.coming) == 0 && c.overdue(w):
 				c.hire()
 			}
 		}
 		c.pump()
-		if c.expected > 0 {
+		if c.expected > 0 || len(c.coming) > 0 {
 			c.overlook()
 		}
 		c.unlock()

@@ -80,22 +80,23 @@ type core struct {
 
 	mu          sync.Mutex
 	queue       []*batch
-	waiting     int       // tasks in the queue
-	idle        []*worker // ready, with nothing to do; the last one was busy last
-	roomy       []*worker // ready and busy, with room for more
-	free        []int     // desks
-	seqs        []uint64  // by desk: the last batch that was there
-	live        int       // workers that were started, or are being started, and have not ended
-	starting    int
-	most        int   // workers that may be live; less than size after a start that failed
-	stillborn   int   // workers in a row that were killed before they were ready
-	expected    int   // answers that will come: batches, and initializers
-	under       int   // batches that workers have
-	finishing   int   // who is about to finish batches that nobody has any more
-	spare       int   // batches that wait behind another one at their worker
-	closed      bool  // nothing more is taken
-	terminated  bool  // nothing more is done
-	broken      error // why nothing more can be done
+	waiting     int           // tasks in the queue
+	idle        []*worker     // ready, with nothing to do; the last one was busy last
+	roomy       []*worker     // ready and busy, with room for more
+	free        []int         // desks
+	seqs        []uint64      // by desk: the last batch that was there
+	live        int           // workers that were started, or are being started, and have not ended
+	coming      []*worker     // of these, those that are on their way, and not late
+	tolerance   time.Duration // how long that may take
+	most        int           // workers that may be live; less than size after a start that failed
+	stillborn   int           // workers in a row that died before they did anything
+	expected    int           // answers that will come: batches, and initializers
+	under       int           // batches that workers have
+	finishing   int           // who is about to finish batches that nobody has any more
+	spare       int           // batches that wait behind another one at their worker
+	closed      bool          // nothing more is taken
+	terminated  bool          // nothing more is done
+	broken      error         // why nothing more can be done
 	collecting  bool
 	pace        time.Duration // about how long a batch takes
 	looking     bool          // lookAgain is on its way
@@ -168,6 +169,8 @@ func newCore(workers int, o *Options) (*core, error) {
 		ended:  make(chan struct{}),
 		most:   workers,
 		pace:   time.Second, // nobody knows yet
+
+		tolerance: leastTolerance,
 	}
 	if workers > fewWorkers {
 		c.ring = leastRing
