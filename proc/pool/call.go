@@ -27,7 +27,6 @@ func (t *Task[A, R]) With(l Limits) *Task[A, R] {
 // call is a lot of one task, which has a future.
 type call[A, R any] struct {
 	lot[A, R]
-	core   *core
 	future *Future[R]
 }
 
@@ -43,7 +42,7 @@ func (t *Task[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 		f.end(Cancelled, err, nil)
 		return f
 	}
-	k := &call[A, R]{core: p.core, future: f}
+	k := &call[A, R]{future: f}
 	k.init(t, k.over)
 	err := t.travel()
 	if err == nil {

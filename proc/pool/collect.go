@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/futex"
@@ -125,7 +124,7 @@ func (c *core) hear(w *worker, a answer) error {
 		}
 		return nil
 	}
-	if a.index != b.next || a.count != 1 || b.load == nil || a.kind > answerError {
+	if a.index != b.next || a.count != 1 || b.load == nil || a.kind > answerError || a.kind == answerCargo && w.side == nil {
 		return fmt.Errorf("%w: answer for task %d of batch %d, where %d is next", ringbuf.ErrCorrupt, a.index, a.seq, b.next)
 	}
 	var err error
@@ -165,25 +164,21 @@ func (c *core) skipped(w *worker, seq uint64) error {
 	return nil
 }
 
-// take decodes a result. What a type's own methods panic with is an error of this task.
-func (b *batch) take(w *worker, a answer) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
+// take takes a result.
+func (b *batch) take(w *worker, a answer) error {
 	switch a.kind {
 	case answerCargo:
-		return b.load.value(b.next, nil, w.side)
+		w.fetch(b)
+		return nil
 	case answerNil:
-		return b.load.value(b.next, nil, nil)
+		a.body = nil
 	}
-	return b.load.value(b.next, a.body, nil)
+	return guarded(func() error { return b.load.value(b.next, a.body, nil) })
 }
 
 // arrived ends the passage of a batch whose tasks have all been answered for.
 func (c *core) arrived(w *worker, b *batch) {
-	finished := b.next == b.n
+	finished, late := b.next == b.n, b.late
 	now := time.Now()
 	c.mu.Lock()
 	c.land(w, b)
@@ -198,6 +193,7 @@ func (c *core) arrived(w *worker, b *batch) {
 	switch {
 	case finished:
 		b.where = over
+		b.reading = late
 	case c.unwanted(b) != nil:
 		b.where, finished = over, true
 		c.giveUp(b, c.unwanted(b))
@@ -207,10 +203,16 @@ func (c *core) arrived(w *worker, b *batch) {
 	if w.quota <= 0 && w.flights == 0 {
 		w.dismiss()
 	}
+	if finished && late { // the pool does not end before it
+		c.finishing++
+	}
 	c.relist(w)
 	c.pump()
 	c.unlock()
-	if finished {
+	switch {
+	case finished && late:
+		c.finishAll([]*batch{b})
+	case finished:
 		b.load.finish(b)
 	}
 }
@@ -316,6 +318,7 @@ func (c *core) lost(w *worker) {
 	w.tell.Wait()
 	w.desk.awake.Store(0)
 	w.close()
+	c.closeSide(w)
 	for _, b := range ended {
 		b.load.finish(b)
 	}

@@ -451,7 +451,7 @@ func (c *core) began(b *batch) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.where != underWay {
-		return false
+		return b.reading
 	}
 	_, ok := b.w.desk.running(b.seq)
 	return ok

@@ -34,6 +34,8 @@ type worker struct {
 
 	counted, countedFailed int // what of these is in the statistics; under core.mu too
 
+	fetches fetches // from side
+
 	sent race.Addr // what was read of a batch came before its answers: another process knows
 
 	senders sync.WaitGroup // of heavy messages
@@ -122,6 +124,9 @@ func (w *worker) launch(c *core) (err error) {
 				e.Answers.Close()
 			}
 			w.close()
+			if w.side != nil {
+				w.side.Close()
+			}
 		}
 	}()
 	e = employment{Bell: c.board.bells, Desks: c.board.all, Desk: w.index, MaxMessage: c.opts.MaxMessage, Grace: c.opts.Grace, Block: c.opts.Block}
@@ -172,7 +177,7 @@ func (w *worker) launch(c *core) (err error) {
 	return nil
 }
 
-// close gives up what the worker had.
+// close gives up what the worker had, but for its side.
 func (w *worker) close() {
 	if w.requests != nil {
 		w.requests.Close()
@@ -187,9 +192,6 @@ func (w *worker) close() {
 	}
 	if w.control != nil {
 		w.control.Close()
-	}
-	if w.side != nil {
-		w.side.Close()
 	}
 }
 
