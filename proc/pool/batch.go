@@ -35,6 +35,7 @@ type batch struct {
 	cancelled bool     // cancelled before it began
 	fetched   []*fetch // results beside the ring
 	fetching  sync.WaitGroup
+	told      uint64 // seq, when its worker was told that it is cancelled
 	seen      uint64 // seq, when overlook saw it wait
 	heavy     bool   // it was sent by a goroutine of its own, which may look at it for a while
 	late      bool   // there are results that are read when it is over

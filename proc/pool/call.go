@@ -37,7 +37,7 @@ type call[A, R any] struct {
 // dropped, one that runs finds its own context cancelled, and what it returns is dropped.
 func (t *Task[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 	f := newFuture[R]()
-	f.panicked = p.panicked
+	f.panics = p.panics
 	if err := ctx.Err(); err != nil {
 		f.end(Cancelled, err, nil)
 		return f

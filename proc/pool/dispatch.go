@@ -26,6 +26,7 @@ func (c *core) submit(b *batch) error {
 	c.most = c.size // a start that failed may succeed now
 	c.stats.Submitted += b.n
 	c.queue = append(c.queue, b)
+	c.pending++
 	c.waiting += b.n
 	c.pump()
 	return nil
@@ -38,26 +39,62 @@ func tooLarge(n, limit int) error {
 
 // front returns the first batch of the queue, nil if there is none.
 func (c *core) front() *batch {
-	for len(c.queue) > 0 {
-		if b := c.queue[0]; b.where == queued {
+	for {
+		q := c.next()
+		if q == nil {
+			return nil
+		}
+		if b := *q; b.where == queued {
 			return b
 		}
 		c.pop() // it was cancelled
 	}
+}
+
+// next returns where the first batch of the queue is, of which it is nil if it is empty:
+// the last one that came back, or the first one that is new.
+func (c *core) next() **batch {
+	switch {
+	case len(c.back) > 0:
+		return &c.back[len(c.back)-1]
+	case len(c.queue) > 0:
+		return &c.queue[0]
+	}
 	return nil
 }
 
+// pop takes it out.
 func (c *core) pop() {
-	c.queue[0] = nil
-	c.queue = c.queue[1:]
+	*c.next() = nil
+	if n := len(c.back); n > 0 {
+		c.back = c.back[:n-1]
+	} else {
+		c.queue = c.queue[1:]
+	}
 }
 
 // again puts a batch that was under way back, in front of all others.
 func (c *core) again(b *batch) {
 	b.where, b.w = queued, nil
-	c.queue = slices.Insert(c.queue, 0, b)
+	c.back = append(c.back, b)
+	c.pending++
 	c.waiting += b.n - b.next
 }
+
+// withdraw takes a batch that is cancelled out of the queue. It is still there, until it
+// comes to the front, or until there are more like it than others.
+func (c *core) withdraw(b *batch) {
+	b.where = over
+	c.pending--
+	c.waiting -= b.n - b.next
+	if len(c.queue)+len(c.back) > 2*c.pending+leastSweep {
+		gone := func(b *batch) bool { return b.where != queued }
+		c.queue, c.back = slices.DeleteFunc(c.queue, gone), slices.DeleteFunc(c.back, gone)
+	}
+}
+
+// leastSweep is how many cancelled batches may lie in the queue in any case.
+const leastSweep = 64
 
 // pump gives the batches in the queue to workers, and starts these.
 func (c *core) pump() {
@@ -74,10 +111,11 @@ func (c *core) pump() {
 			break
 		}
 		c.pop()
+		c.pending--
 		c.waiting -= b.n - b.next
 		c.assign(w, b)
 	}
-	if c.closed && len(c.queue) == 0 && c.under == 0 {
+	if c.closed && c.pending == 0 && c.under == 0 {
 		for _, w := range c.idle {
 			w.listed = false
 			w.dismiss()
@@ -91,7 +129,7 @@ func (c *core) pump() {
 // But if batches take less than it takes to wake a sleeping worker, one that is awake and
 // has not too many gets it.
 func (c *core) pick(b *batch) *worker {
-	if c.pace < wakeCost && len(c.roomy) > 0 {
+	if c.pace < wakeCost && len(c.roomy) > 0 && !c.patient {
 		if w := c.roomy[0]; w.flights < crowd && w.takes(b) {
 			c.lookAgain()
 			return w
@@ -106,7 +144,7 @@ func (c *core) pick(b *batch) *worker {
 			return w
 		}
 	}
-	for c.live < c.most && len(c.coming) < len(c.queue) {
+	for c.live < c.most && len(c.coming) < c.pending {
 		c.hire()
 	}
 	for range len(c.roomy) {
@@ -132,26 +170,32 @@ const (
 )
 
 // lookAgain looks a moment later whether batches wait behind others in vain, because they
-// take longer than those before.
+// take longer than those before; and again and again while some wait, ever less often,
+// until others come to wait.
 func (c *core) lookAgain() {
-	if c.looking {
-		return
+	switch {
+	case c.look == nil:
+		c.look = time.AfterFunc(aMoment, c.looks)
+	case !c.looking, c.pause > aMoment:
+		c.look.Reset(aMoment)
 	}
-	c.looking = true
-	time.AfterFunc(aMoment, func() {
-		c.mu.Lock()
-		c.looking = false
-		if c.spare > 0 {
-			if len(c.idle) == 0 && c.live < c.most && len(c.coming) == 0 {
-				c.hire()
-			}
-			c.patient = true // it has waited
-			c.pump()
-			c.patient = false
-			c.lookAgain()
+	c.looking, c.pause = true, aMoment
+}
+
+func (c *core) looks() {
+	c.mu.Lock()
+	c.looking = c.spare > 0
+	if c.looking {
+		if len(c.idle) == 0 && c.live < c.most && len(c.coming) == 0 {
+			c.hire()
 		}
-		c.unlock()
-	})
+		c.pause = min(2*c.pause, aWhile)
+		c.look.Reset(c.pause)
+		c.patient = true // it has waited
+		c.pump()
+		c.patient = false
+	}
+	c.unlock()
 }
 
 const aMoment = 200 * time.Microsecond
@@ -384,7 +428,9 @@ func (c *core) steal() bool {
 		return false
 	}
 	if c.pace < wakeCost && !c.patient { // they are done sooner where they are
-		c.lookAgain()
+		if !c.looking {
+			c.lookAgain()
+		}
 		return false
 	}
 	var rich *worker
@@ -424,13 +470,16 @@ func (c *core) cancel(b *batch, err error) bool {
 		c.mu.Unlock()
 		return cancelled
 	case b.where == queued:
-		c.waiting -= b.n - b.next
+		c.withdraw(b)
 	case w.alone && w.seq == seq: // its arguments are being read: sendHeavy comes back to it
 		b.unwanted = err
 		c.mu.Unlock()
 		return false
+	case b.told == seq: // more would only fill the pipe of a worker that is stopped
+		c.mu.Unlock()
+		return false
 	case !c.recall(w, b):
-		b.unwanted = err
+		b.unwanted, b.told = err, seq
 		w.tell.Go(func() { writeCancel(w.control, seq) })
 		c.mu.Unlock()
 		return false
