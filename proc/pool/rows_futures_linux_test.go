@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -70,11 +71,41 @@ func TestMapDeadlineF04(t *testing.T) {
 	require.ErrorIs(t, errs[1], context.Canceled)
 	await(t, "the task hears of it", func() bool { return g.Ended.Load() == 1 })
 
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer stop()
-	_, err := hold.Map(ctx, p, slices.Values([]atGate{{name, 1}}), nil)
+	// A deadline, which comes when the second task runs.
+	open, h := newGate(t)
+	h.Open.Set()
+	end := deadline{t.Context(), make(chan struct{})}
+	go func() {
+		for g.Begun.Load() < 2 || h.Begun.Load() < 1 {
+			time.Sleep(time.Millisecond) // sleep: between two looks
+		}
+		for p.Stats().Done < 2 { // the first of each
+			time.Sleep(time.Millisecond) // sleep: between two looks
+		}
+		close(end.over)
+	}()
+	r, err := hold.Map(end, p, slices.Values([]atGate{{open, 1}, {name, 2}}), &pool.MapOptions{Chunk: 1})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	await(t, "the task hears of it", func() bool { return g.Ended.Load() >= 1 && p.Stats().Idle == p.Stats().Workers })
+	require.NotEmpty(t, r)
+	require.Equal(t, 1, r[0][0], "what is there")
+	await(t, "the task hears of it", func() bool { return g.Ended.Load() == 2 })
+}
+
+// deadline is a context whose time is up when the test says so.
+type deadline struct {
+	context.Context
+	over chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.over }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // F05, F33, F35: Close right after submitting; everything is done, everybody leaves.
@@ -155,6 +186,21 @@ func TestOnDemandF12F13(t *testing.T) {
 	require.Equal(t, 3, p.Stats().Started)
 }
 
+// F13: two at a time never need a third process.
+func TestIdleWorkersAreUsedF13(t *testing.T) {
+	p := newPool(t, 5, nil)
+	for range 6 {
+		name, g := newGate(t)
+		a, b := hold.Go(t.Context(), p, atGate{name, 1}), hold.Go(t.Context(), p, atGate{name, 2})
+		await(t, "two run", func() bool { return g.Begun.Load() == 2 })
+		g.Open.Set()
+		_, rest, err := pool.WaitAll(watchdog(t), a, b)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		require.Equal(t, 2, p.Stats().Started)
+	}
+}
+
 // Short tasks before do not make long ones wait behind each other.
 func TestLongTasksAfterShortOnes(t *testing.T) {
 	p := newPool(t, 3, nil)
@@ -204,6 +250,37 @@ func TestStrandedWorkF16(t *testing.T) {
 	require.NoError(t, p.Join(watchdog(t)))
 }
 
+// F16: when the worker that is to replace another one cannot start, what waits for it fails
+// with the reason, also after Close.
+func TestReplacementFailsF16(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "gone")
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		p := newPool(t, 1, &pool.Options{MaxTasks: 1, Process: proc.Options{Dir: dir}})
+		name, g := newGate(t)
+		a := hold.Go(t.Context(), p, atGate{name, 1})
+		await(t, "it runs", func() bool { return g.Begun.Load() == 1 })
+		require.NoError(t, os.Remove(dir))
+		var fs []*pool.Future[int]
+		for i := range 9 {
+			fs = append(fs, square.Go(t.Context(), p, i))
+		}
+		if closed {
+			p.Close()
+		}
+		g.Open.Set()
+		_, err := a.Get(watchdog(t))
+		require.NoError(t, err)
+		for _, f := range fs {
+			_, err := f.Get(watchdog(t))
+			require.ErrorIs(t, err, pool.ErrStart)
+			require.ErrorIs(t, err, os.ErrNotExist)
+		}
+		p.Close()
+		require.NoError(t, p.Join(watchdog(t)))
+	}
+}
+
 // F21, F26: an argument that cannot be decoded by the worker, a result that cannot be
 // decoded here.
 func TestDecodingFailsF21F26(t *testing.T) {
@@ -237,7 +314,28 @@ func TestDeathAfterCloseF27(t *testing.T) {
 	_, err := f.Get(watchdog(t))
 	require.ErrorIs(t, err, pool.ErrWorkerDied)
 	require.NoError(t, p.Join(watchdog(t)))
+
+	p = newPool(t, 1, nil)
+	name, g = newGate(t)
+	refuses := refuseAt.Go(t.Context(), p, atGate{Gate: name})
+	await(t, "it runs", func() bool { return g.Begun.Load() == 1 })
+	p.Close()
+	g.Open.Set()
+	_, err = refuses.Get(watchdog(t))
+	require.ErrorIs(t, err, pool.ErrResult)
+	require.NoError(t, p.Join(watchdog(t)))
 }
+
+// refuseAt has a result that does not travel, in time.
+var refuseAt = pool.RegisterTask("refuseAt", func(ctx context.Context, a atGate) (reluctant, error) {
+	o, err := openGate(ctx, a.Gate)
+	if err != nil {
+		return reluctant{}, err
+	}
+	defer o.Close()
+	o.Ptr().Begun.Add(1)
+	return reluctant{"refuse"}, o.Ptr().Open.Wait(ctx)
+})
 
 var size = pool.RegisterTask("size", func(_ context.Context, b []byte) (int, error) {
 	if len(b) > 0 && b[0] == 'x' {
@@ -266,6 +364,18 @@ func TestLargeArgumentF28(t *testing.T) {
 	n, err = size.Apply(ctx, p, nil)
 	require.NoError(t, err)
 	require.Zero(t, n)
+	for range 3 { // it dies with an argument that it has not begun to read
+		for _, w := range p.Stats().PerWorker {
+			stop(t, w.PID)
+		}
+		f := size.Go(ctx, p, make([]byte, 20<<20))
+		for _, w := range p.Stats().PerWorker {
+			kill(t, w.PID)
+		}
+		n, err := f.Get(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 20<<20, n)
+	}
 	r, err := blob.Apply(ctx, p, 20<<20) // a result that is larger than the ring
 	require.NoError(t, err)
 	require.Len(t, r, 20<<20)
@@ -317,6 +427,35 @@ func TestCancelManyF34(t *testing.T) {
 	}
 	require.EqualValues(t, 1000-cancelled, g.Begun.Load(), "what was taken back has not run")
 	require.Equal(t, g.Begun.Load(), g.Ended.Load())
+}
+
+// F34: what is not cancelled is done, whatever is cancelled around it.
+func TestTheRestCompletesF34(t *testing.T) {
+	p := newPool(t, 2, nil)
+	name, g := newGate(t)
+	var fs []*pool.Future[[2]int]
+	for i := range 1000 {
+		fs = append(fs, hold.Go(t.Context(), p, atGate{name, i}))
+	}
+	await(t, "two run", func() bool { return g.Begun.Load() == 2 })
+	cancelled := make(map[int]bool)
+	for i, f := range fs {
+		if i%3 > 0 && f.State() == pool.Pending {
+			require.True(t, f.Cancel())
+			cancelled[i] = true
+		}
+	}
+	require.GreaterOrEqual(t, len(cancelled), 664)
+	g.Open.Set()
+	for i, f := range fs {
+		r, err := f.Get(watchdog(t))
+		if cancelled[i] {
+			require.ErrorIs(t, err, pool.ErrCancelled)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, i, r[0])
+	}
 }
 
 // F37: waiting for all, one, or the first error, with futures given twice.
@@ -768,6 +907,41 @@ func TestStoppedWorker(t *testing.T) {
 	require.Equal(t, 1003, p.Stats().Done)
 }
 
+// S2: nor does one that is stopped in the middle of a task, which ends when it goes on.
+func TestStoppedInATask(t *testing.T) {
+	p := newPool(t, 2, nil)
+	ctx := watchdog(t)
+	name, g := newGate(t)
+	f := hold.Go(ctx, p, atGate{name, 1})
+	await(t, "it runs", func() bool { return g.Begun.Load() == 1 })
+	stopped := p.Stats().PerWorker[0].PID
+	stop(t, stopped)
+	g.Open.Set()
+	var fs []*pool.Future[int]
+	for i := range 100 {
+		fs = append(fs, square.Go(ctx, p, i))
+	}
+	for i, f := range fs {
+		r, err := f.Get(ctx)
+		require.NoError(t, err)
+		require.Equal(t, i*i, r)
+	}
+	r, err := square.Map(ctx, p, span(1000), nil)
+	require.NoError(t, err)
+	require.Equal(t, squares(1000), r)
+	require.Equal(t, pool.Running, f.State())
+	p.Close()
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	require.ErrorIs(t, p.Join(over), context.Canceled)
+	resume(stopped)
+	v, err := f.Get(ctx)
+	require.NoError(t, err)
+	require.Equal(t, [2]int{1, stopped}, v)
+	require.NoError(t, p.Join(ctx))
+	require.Zero(t, p.Stats().Died)
+}
+
 // What was sent to a worker that has not begun it can be cancelled, with the objects that
 // go with it; those of the next task are its own.
 func TestCancelBesideTheRing(t *testing.T) {
@@ -777,20 +951,18 @@ func TestCancelBesideTheRing(t *testing.T) {
 	require.NoError(t, err)
 	defer q.Close()
 	worker := p.Stats().PerWorker[0].PID
-	require.NoError(t, syscall.Kill(worker, syscall.SIGSTOP))
-	f := fill.Go(ctx, p, parcel{Queue: q, N: 1})
-	large := size.Go(ctx, p, make([]byte, 5<<20))
-	await(t, "it is sent", func() bool { return p.Stats().Waiting == 1 })
-	time.Sleep(20 * time.Millisecond) // sleep: for what is sent by then; if it is not, Cancel says so
-	taken := f.Cancel()
-	require.True(t, large.Cancel())
-	require.NoError(t, syscall.Kill(worker, syscall.SIGCONT))
-	first, err := f.Get(ctx)
-	if taken {
+	for _, sent := range []bool{true, false} { // and while it is being sent, perhaps
+		stop(t, worker)
+		f := fill.Go(ctx, p, parcel{Queue: q, N: 1})
+		large := size.Go(ctx, p, make([]byte, 5<<20))
+		if sent {
+			await(t, "it is sent", func() bool { return !pool.Sending(p) })
+		}
+		require.Equal(t, sent, f.Cancel() && sent)
+		_, err = f.Get(ctx)
 		require.ErrorIs(t, err, pool.ErrCancelled)
-	} else { // it had begun before the worker stood still
-		require.NoError(t, err)
-		first.Queue.Close()
+		require.True(t, large.Cancel())
+		resume(worker)
 	}
 	for i := 2; i < 5; i++ {
 		r, err := fill.Apply(ctx, p, parcel{Queue: q, N: i})

@@ -7,12 +7,15 @@ import (
 	"iter"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 	"weak"
 
 	"github.com/stretchr/testify/require"
@@ -289,27 +292,41 @@ func TestUnorderedDoesNotWaitO11(t *testing.T) {
 // W-19: Imap takes a bounded number of inputs ahead.
 func TestImapIsLazyW19(t *testing.T) {
 	p := newPool(t, 2, nil)
-	for _, o := range []*pool.MapOptions{{Window: 7}, {Window: 7, Chunk: 3}, {Window: 1}, nil} {
+	for _, o := range []*pool.MapOptions{{Window: 7}, {Window: 7, Chunk: 3}, {Window: 1}} {
 		taken, got := 0, 0
 		in := func(yield func(int) bool) {
 			for yield(taken) {
 				taken++
 			}
 		}
-		most := 7
-		if o == nil {
-			most = 2 * 128 * 8192 * 2
-		}
 		for r, err := range square.Imap(watchdog(t), p, in, o) {
 			require.NoError(t, err)
 			require.Equal(t, got*got, r)
-			require.LessOrEqual(t, taken-got, most)
+			require.LessOrEqual(t, taken-got, o.Window)
 			if got++; got == 100 {
 				break
 			}
 		}
 	}
 	await(t, "what was left is dropped", func() bool { s := p.Stats(); return s.Waiting == 0 && s.Idle == s.Workers })
+
+	// By default 128 messages for each worker, and as many that are done and wait for others
+	// before them.
+	name, g := newGate(t)
+	const most = 2 * 128
+	taken := 0
+	in := func(yield func(atGate) bool) {
+		for yield(atGate{name, taken}) {
+			if taken++; taken == most-1 { // one more was taken, and nobody asks for the next
+				g.Open.Set()
+			}
+		}
+	}
+	for _, err := range hold.Imap(watchdog(t), p, in, &pool.MapOptions{Chunk: 1}) {
+		require.NoError(t, err)
+		require.LessOrEqual(t, taken, 2*most+2, "when the first result is there")
+		break
+	}
 }
 
 // O12, F07: how many workers.
@@ -467,6 +484,50 @@ func TestNothingIsKeptO18F06(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// O18, F06: nor by a worker; and a Map keeps neither what it has handed out.
+func TestNothingIsKeptByWorkersO18F06(t *testing.T) {
+	p := newPool(t, 1, nil)
+	for range 3 {
+		n, err := keep.Apply(watchdog(t), p, &sum{A: 1, Note: "kept?"})
+		require.NoError(t, err)
+		require.Zero(t, n, "arguments of tasks before")
+	}
+	var refs []weak.Pointer[sum]
+	func() {
+		var in []*sum
+		for i := range 20 {
+			in = append(in, &sum{A: i, Note: "kept?"})
+			refs = append(refs, weak.Make(in[i]))
+		}
+		r, err := addTo.MapSlice(watchdog(t), p, in, &pool.MapOptions{Chunk: 3})
+		require.NoError(t, err)
+		for _, s := range r {
+			refs = append(refs, weak.Make(s))
+		}
+		for s, err := range addTo.Imap(watchdog(t), p, slices.Values(in), nil) {
+			require.NoError(t, err)
+			refs = append(refs, weak.Make(s))
+		}
+	}()
+	for _, ref := range refs {
+		await(t, "it goes", func() bool { runtime.GC(); return ref.Value() == nil })
+	}
+}
+
+// keep returns how many arguments of tasks before are still there.
+var keep = pool.RegisterTask("keep", func(_ context.Context, s *sum) (n int, err error) {
+	runtime.GC()
+	for _, ref := range keptSums {
+		if ref.Value() != nil {
+			n++
+		}
+	}
+	keptSums = append(keptSums, weak.Make(s))
+	return n, nil
+})
+
+var keptSums []weak.Pointer[sum]
+
 var addTo = pool.RegisterTask("addTo", func(_ context.Context, s *sum) (*sum, error) { return s, nil })
 
 // O20, F35: a pool that nobody knows any more ends by itself, after its work.
@@ -559,6 +620,34 @@ func TestNeverClosedO26(t *testing.T) {
 	require.NoError(t, c.Wait(watchdog(t)))
 }
 
+var pending = proc.Register("pending", func(ctx context.Context, name string) error {
+	p, err := pool.New(2, nil)
+	if err != nil {
+		return err
+	}
+	global = p
+	o, err := openGate(ctx, name)
+	if err != nil {
+		return err
+	}
+	for i := range 100 {
+		hold.Go(ctx, p, atGate{name, i})
+	}
+	for o.Ptr().Begun.Load() < 2 {
+		time.Sleep(time.Millisecond) // sleep: between two looks
+	}
+	return nil
+})
+
+// O26, F31: nor one that has work under way and work that waits, which ends with it.
+func TestNeverClosedWithWorkO26F31(t *testing.T) {
+	name, g := newGate(t)
+	c, err := pending.Start(watchdog(t), name, nil)
+	require.NoError(t, err)
+	require.NoError(t, c.Wait(watchdog(t)))
+	require.EqualValues(t, 2, g.Begun.Load(), "no other has begun")
+}
+
 var greeting string
 
 var initialize = pool.RegisterInit("initialize", func(_ context.Context, s string) error {
@@ -618,12 +707,48 @@ func TestInitializerO27F36(t *testing.T) {
 
 var initFunc = pool.RegisterInit("a function", func(context.Context, func()) error { return nil })
 
+// Processes that find a directory in their environment count themselves there; those that
+// come after some others end.
+func init() {
+	dir := os.Getenv("POOL_TEST_COUNT")
+	spared, _ := strconv.Atoi(os.Getenv("POOL_TEST_SPARED"))
+	for i := 0; dir != ""; i++ {
+		f, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(i)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err == nil {
+			fmt.Fprint(f, os.Getpid())
+			f.Close()
+		}
+		if i >= spared {
+			os.Exit(9)
+		}
+		return
+	}
+}
+
 // O28: when a worker cannot be started, those that were are stopped.
 func TestStartFailsO28(t *testing.T) {
 	_, err := pool.New(4, &pool.Options{Eager: true, Process: proc.Options{Dir: "/nowhere"}})
 	require.ErrorIs(t, err, pool.ErrStart)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Empty(t, proc.Children())
+
+	// The fourth one of four.
+	dir := t.TempDir()
+	_, err = pool.New(4, &pool.Options{Eager: true, Process: proc.Options{
+		Env: append(os.Environ(), "POOL_TEST_COUNT="+dir, "POOL_TEST_SPARED=3"),
+	}})
+	require.ErrorIs(t, err, pool.ErrStart)
+	require.Empty(t, proc.Children())
+	for i := range 4 {
+		b, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i)))
+		require.NoError(t, err)
+		n, err := strconv.Atoi(string(b))
+		require.NoError(t, err)
+		require.Equal(t, byte('Z'), state(n))
+	}
 
 	p := newPool(t, 4, &pool.Options{Process: proc.Options{Dir: "/nowhere"}})
 	for range 2 {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ var suffer = pool.RegisterTask("suffer", func(ctx context.Context, a agony) (ago
 	return a, nil
 })
 
-// torturer submits random tasks from several goroutines while somebody kills workers, and
+// torturer submits random tasks from several goroutines while somebody kills and stops workers, and
 // checks that each ends once, as it may.
 var _ = testproc.Helper("torturer", func(c *testproc.Child) {
 	d, err := time.ParseDuration(c.Args[0])
@@ -107,10 +108,21 @@ func killWorkers(ctx context.Context, p *pool.Pool, r *rand.Rand) {
 			return
 		case <-time.After(time.Duration(r.IntN(10000)) * time.Microsecond):
 		}
-		if ws := p.Stats().PerWorker; len(ws) > 0 {
-			if q, err := os.FindProcess(ws[r.IntN(len(ws))].PID); err == nil {
-				q.Kill()
-			}
+		ws := p.Stats().PerWorker
+		if len(ws) == 0 {
+			continue
+		}
+		q, err := os.FindProcess(ws[r.IntN(len(ws))].PID)
+		if err != nil {
+			continue
+		}
+		if r.IntN(3) > 0 {
+			q.Kill()
+			continue
+		}
+		if q.Signal(syscall.SIGSTOP) == nil { // for so long that others do what it has
+			time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond) // sleep: for a stop that lasts
+			q.Signal(syscall.SIGCONT)
 		}
 	}
 }
