@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/futex"
@@ -340,17 +341,12 @@ const maxStillborn = 16
 // again; the others go to other workers. It returns the batches that are over.
 func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 	var back []*batch
-	for i := range uint64(places) {
-		seq := w.seq + 1 + i - places
-		b := w.flight[seq%places].Load()
-		if b == nil || b.seq != seq {
-			continue
-		}
+	for b := range w.has {
 		c.land(w, b)
 		if b.load == nil {
 			continue // a ghost
 		}
-		if ran, ok := w.desk.running(seq); ok && ran >= b.next && ran < b.until {
+		if ran, ok := w.desk.running(b.seq); ok && ran >= b.next && ran < b.until {
 			if n := ran - b.next; n > 0 && n <= trayBytes && b.load.run(b.next, n, w.desk.inTray(n, b.load.width())) {
 				b.next, b.tries = ran, 0
 				c.stats.Done += n
@@ -367,8 +363,8 @@ func (c *core) inherit(w *worker, exit *proc.ExitError) (ended []*batch) {
 			back = append(back, b)
 		}
 	}
-	for i := len(back) - 1; i >= 0; i-- {
-		c.again(back[i])
+	for _, b := range slices.Backward(back) {
+		c.again(b)
 	}
 	return ended
 }

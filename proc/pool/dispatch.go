@@ -236,17 +236,15 @@ const aWhile = 20 * time.Millisecond
 // overdue says whether the worker has not begun the first of its batches since overlook
 // came last: it may be stopped.
 func (c *core) overdue(w *worker) bool {
-	for i := range uint64(places) {
-		seq := w.seq + 1 + i - places
-		b := w.flight[seq%places].Load()
-		if b == nil || b.seq != seq || b.load == nil || b.cargo != nil || w.alone {
+	for b := range w.has {
+		if !w.movable(b) {
 			continue
 		}
-		if _, began := w.desk.running(seq); began {
+		if _, began := w.desk.running(b.seq); began {
 			return false
 		}
-		late := b.seen == seq
-		b.seen = seq
+		late := b.seen == b.seq
+		b.seen = b.seq
 		return late
 	}
 	return false
@@ -255,13 +253,11 @@ func (c *core) overdue(w *worker) bool {
 // relieve takes back what the worker had and had not begun when overlook came last.
 func (c *core) relieve(w *worker) {
 	var back []*batch
-	for i := range uint64(places) {
-		seq := w.seq + 1 + i - places
-		b := w.flight[seq%places].Load()
+	for b := range w.has {
 		switch {
-		case b == nil || b.seq != seq || b.load == nil || b.cargo != nil || w.alone:
-		case b.seen != seq:
-			b.seen = seq
+		case !w.movable(b):
+		case b.seen != b.seq:
+			b.seen = b.seq
 		case c.recall(w, b):
 			back = append(back, b)
 		}
@@ -444,12 +440,11 @@ func (c *core) steal() bool {
 	}
 	var stolen []*batch // the oldest that have not begun
 	most := rich.batches / 2
-	for seq := rich.seq - places + 1; len(stolen) < most && seq != rich.seq+1; seq++ {
-		b := rich.flight[seq%places].Load()
-		if b == nil || b.seq != seq || b.load == nil || b.cargo != nil { // a ghost, or what has ended
-			continue
+	for b := range rich.has {
+		if len(stolen) == most {
+			break
 		}
-		if c.recall(rich, b) {
+		if rich.movable(b) && c.recall(rich, b) {
 			stolen = append(stolen, b)
 		}
 	}

@@ -195,13 +195,23 @@ func (w *worker) close() {
 	}
 }
 
+// has gives the batches at the worker, the oldest first, and ghosts with them.
+func (w *worker) has(yield func(*batch) bool) {
+	for i := range uint64(places) {
+		seq := w.seq + 1 + i - places
+		if b := w.flight[seq%places].Load(); b != nil && b.seq == seq && !yield(b) {
+			return
+		}
+	}
+}
+
+// movable says whether b, which the worker has, may go to another one if it has not begun: it
+// is no ghost, nothing that goes beside the ring, and not on its way.
+func (w *worker) movable(b *batch) bool { return b.load != nil && b.cargo == nil && !w.alone }
+
 // hasBegun says whether the worker has begun one of the batches that it has.
 func (w *worker) hasBegun() bool {
-	for i := range w.flight {
-		b := w.flight[i].Load()
-		if b == nil {
-			continue
-		}
+	for b := range w.has {
 		if _, ok := w.desk.running(b.seq); ok {
 			return true
 		}
