@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shmkit/shmkit/internal/mem"
@@ -132,12 +131,12 @@ func TestNothingBesideTheRing(t *testing.T) {
 	}
 	testproc.Within(t, func() {
 		w.rx.Lock() // as the collector
-		assert.NoError(t, p.hear(w, answer{kind: answerCargo, seq: w.seq, count: 1}))
+		require.NoError(t, p.hear(w, answer{kind: answerCargo, seq: w.seq, count: 1}))
 		w.rx.Unlock()
 		for range 10 {
 			n, err := tarry.Apply(ctx, p, "")
-			assert.NoError(t, err)
-			assert.Equal(t, 1, n)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
 		}
 	})
 	require.Equal(t, Running, f.State())
