@@ -199,8 +199,9 @@ const (
 )
 
 // Close makes the pool take no more tasks: those that were submitted are done, then the
-// workers end, in order: functions that they gave to proc.AtExit run. Close does not wait
-// for that, see Join. It is idempotent.
+// workers end, in order: functions that they gave to proc.AtExit run. Those that have
+// nothing to do stay until no worker has any task, since they may have to do those of one
+// that dies or is stopped. Close does not wait for that, see Join. It is idempotent.
 func (p *Pool) Close() { p.close() }
 
 func (c *core) close() {
