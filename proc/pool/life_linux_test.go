@@ -126,7 +126,7 @@ var pending = proc.Register("pending", func(ctx context.Context, name string) er
 		return err
 	}
 	for i := range 100 {
-		hold.Go(ctx, p, atGate{name, i})
+		hold.Go(context.Background(), p, atGate{name, i}) // ctx ends with this function, and would end them
 	}
 	for o.Ptr().Begun.Load() < 2 {
 		time.Sleep(time.Millisecond) // sleep: between two looks
