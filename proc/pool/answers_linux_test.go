@@ -17,7 +17,9 @@ import (
 // pass is two words on which a task and its test wait for each other.
 type pass struct{ Here, Go mem.Uint32 }
 
-var tarry = RegisterTask("tarry", func(ctx context.Context, name string) (int, error) {
+var tarry = RegisterTask("tarry", tarryAt)
+
+func tarryAt(ctx context.Context, name string) (int, error) {
 	if name == "" {
 		return 1, nil
 	}
@@ -31,7 +33,7 @@ var tarry = RegisterTask("tarry", func(ctx context.Context, name string) (int, e
 		time.Sleep(time.Millisecond) // sleep: between two looks
 	}
 	return 1, nil
-})
+}
 
 // A worker that skips a batch may be heard by the collector before the pool has noted that it
 // has taken the batch back: between the CAS and the ghost. Nobody but the ghost is landed.
@@ -102,4 +104,48 @@ func TestAnswersThatCannotBe(t *testing.T) {
 	o.Ptr().Go.Store(1)
 	_, err = f.Get(ctx)
 	require.NoError(t, err)
+}
+
+// A worker that says that a result lies beside the ring where none does holds up that task,
+// and nobody else.
+func TestNothingBesideTheRing(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testproc.Watchdog)
+	defer cancel()
+	p, err := New(2, &Options{Eager: true})
+	require.NoError(t, err)
+	defer p.Terminate()
+	name := testproc.Name(t)
+	o, err := shm.NewObject[pass](name, nil)
+	require.NoError(t, err)
+	defer o.Close()
+	defer shm.Unlink(name)
+	f := tarry.Go(ctx, p, name)
+	for o.Ptr().Here.Load() == 0 {
+		time.Sleep(time.Millisecond) // sleep: between two looks
+	}
+	var w *worker
+	for _, ref := range p.at {
+		if o := ref.Load(); o.hasBegun() {
+			w = o
+		}
+	}
+	testproc.Within(t, func() {
+		w.rx.Lock() // as the collector
+		require.NoError(t, p.hear(w, answer{kind: answerCargo, seq: w.seq, count: 1}))
+		w.rx.Unlock()
+		for range 10 {
+			n, err := tarry.Apply(ctx, p, "")
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+	})
+	require.Equal(t, Running, f.State())
+	require.NoError(t, w.process.Kill())
+	_, err = f.Get(ctx)
+	require.ErrorIs(t, err, ErrResult)
+	p.Close()
+	require.NoError(t, p.Join(ctx))
+	s := p.Stats()
+	require.Equal(t, s.Submitted, s.Done)
+	require.Equal(t, 1, s.Failed)
 }

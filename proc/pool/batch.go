@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"sync"
 	"time"
 
 	"github.com/shmkit/shmkit/proc"
@@ -30,10 +31,15 @@ type batch struct {
 	where     whereabouts
 	w         *worker
 	seq       uint64
-	room      int    // what the message takes in the ring
-	cancelled bool   // cancelled before it began
+	room      int      // what the message takes in the ring
+	cancelled bool     // cancelled before it began
+	fetched   []*fetch // results beside the ring
+	fetching  sync.WaitGroup
+	told      uint64 // seq, when its worker was told that it is cancelled
 	seen      uint64 // seq, when overlook saw it wait
 	heavy     bool   // it was sent by a goroutine of its own, which may look at it for a while
+	late      bool   // there are results that are read when it is over
+	reading   bool   // it is over, but for these
 	unwanted  error  // it was cancelled while a worker had it, and is not to be run again
 }
 
@@ -48,8 +54,8 @@ const (
 // A load is where the results of a batch go. Its methods are called by one goroutine at a
 // time, and finish last.
 type load interface {
-	// value takes the result of task i: its bytes, or what comes from side. An error
-	// says that it cannot be decoded.
+	// value takes the result of task i: its bytes, or what comes from side, which may be
+	// while another goroutine calls other methods. An error says that it cannot be decoded.
 	value(i int, body []byte, side *proc.Conn) error
 	fail(i int, err error)
 	// run takes the results of n tasks from i on that lie side by side. It returns false,

@@ -27,7 +27,6 @@ func (t *Task[A, R]) With(l Limits) *Task[A, R] {
 // call is a lot of one task, which has a future.
 type call[A, R any] struct {
 	lot[A, R]
-	core   *core
 	future *Future[R]
 }
 
@@ -38,12 +37,12 @@ type call[A, R any] struct {
 // dropped, one that runs finds its own context cancelled, and what it returns is dropped.
 func (t *Task[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 	f := newFuture[R]()
-	f.panicked = p.panicked
+	f.panics = p.panics
 	if err := ctx.Err(); err != nil {
 		f.end(Cancelled, err, nil)
 		return f
 	}
-	k := &call[A, R]{core: p.core, future: f}
+	k := &call[A, R]{future: f}
 	k.init(t, k.over)
 	err := t.travel()
 	if err == nil {

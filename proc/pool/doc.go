@@ -32,7 +32,8 @@
 // had been given, in the same message or behind it, is run by others, and what it had
 // finished stays finished. A task is never run twice unless it may be retried. The worker
 // is replaced when there is work for it. A worker that is stopped is alive: what it has
-// begun waits for it, and nothing else does.
+// begun waits for it, and nothing else does, but for an argument with shared objects that
+// was sent to it.
 //
 // Workers end with the process that made the pool, however that ends. (One that is stopped
 // at that moment ends when it goes on, unless [proc.Options].Daemon is set for the workers.)

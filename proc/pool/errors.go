@@ -46,7 +46,8 @@ var (
 	// here.
 	ErrResult = errors.New("pool: result cannot travel")
 
-	// ErrStart says that no worker could be started, and why.
+	// ErrStart says that no worker could be started, or that one after the other died before
+	// it had begun anything, and why.
 	ErrStart = errors.New("pool: cannot start a worker")
 
 	// ErrInit says that the initializer of a worker failed: the pool is broken, and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // State is how far a task has come.
@@ -42,7 +43,7 @@ type promise struct {
 	callbacks []func()
 	told      bool // the callbacks have run, or there were none
 	watchers  []chan<- *promise
-	panicked  func(CallbackPanic)
+	panics    *panics     // nil for those of NewFuture
 	stop      func() bool // called at the end
 }
 
@@ -56,6 +57,25 @@ type submission interface {
 type CallbackPanic struct {
 	Value any
 	Stack []byte
+}
+
+// panics takes those of a pool. Futures refer to it, and so not to the pool.
+type panics struct {
+	count atomic.Int64
+	tell  func(CallbackPanic) // may be nil
+}
+
+func (s *panics) take(p CallbackPanic) {
+	s.count.Add(1)
+	if s.tell == nil {
+		return
+	}
+	defer func() {
+		if recover() != nil {
+			s.count.Add(1)
+		}
+	}()
+	s.tell(p)
 }
 
 // NewFuture returns a future that belongs to no pool, and the function that resolves it:
@@ -230,8 +250,8 @@ func (p *promise) tell() {
 
 func (p *promise) call(fn func()) {
 	defer func() {
-		if v := recover(); v != nil && p.panicked != nil {
-			p.panicked(CallbackPanic{v, debug.Stack()})
+		if v := recover(); v != nil && p.panics != nil {
+			p.panics.take(CallbackPanic{v, debug.Stack()})
 		}
 	}()
 	fn()

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -76,7 +77,7 @@ func newGate(t testing.TB) (string, *gate) {
 
 // hold waits at a gate, for its context too, and returns the value and its process id.
 var hold = pool.RegisterTask("hold", func(ctx context.Context, a atGate) ([2]int, error) {
-	o, err := shm.OpenObject[gate](ctx, a.Gate, nil)
+	o, err := shm.OpenObject[gate](context.Background(), a.Gate, nil) // which exists
 	if err != nil {
 		return [2]int{}, err
 	}
@@ -109,6 +110,26 @@ func await(t testing.TB, what string, fact func() bool) {
 			time.Sleep(time.Millisecond) // sleep: between two looks at what cannot be waited for
 		}
 	})
+}
+
+// stop stops a process, and returns when it stands still.
+func stop(t testing.TB, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	t.Cleanup(func() { resume(pid) })
+	await(t, "it stands still", func() bool { return state(pid) == 'T' })
+}
+
+func resume(pid int) { _ = syscall.Kill(pid, syscall.SIGCONT) }
+
+// state is what the kernel says of a process, 'Z' also of one that has gone.
+func state(pid int) byte {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, s, ok := strings.Cut(string(b), ") ")
+	if err != nil || !ok {
+		return 'Z'
+	}
+	return s[0]
 }
 
 var pid = pool.RegisterTask("pid", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })

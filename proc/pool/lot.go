@@ -21,6 +21,9 @@ type lot[A, R any] struct {
 	errs     map[int]error
 	then     func(*lot[A, R])
 	speed    *sizer // may be nil
+	core     *core  // that it was submitted to
+	kept     []kept // results to be read when it is over
+	failed   int    // tasks that had failed before
 
 	before, after *lot[A, R] // of the same Map
 }
@@ -66,6 +69,7 @@ func (l *lot[A, R]) submit(c *core) error {
 		l.out = make([]R, l.n)
 	}
 	l.out = l.out[:l.n]
+	l.core = c
 	return c.submit(&l.batch)
 }
 
@@ -73,6 +77,10 @@ func (l *lot[A, R]) submit(c *core) error {
 func (l *lot[A, R]) value(i int, body []byte, side *proc.Conn) error {
 	if side != nil {
 		return side.Recv(context.Background(), &l.out[i])
+	}
+	if l.task.result.carries { // which it may do with the help of its own methods
+		l.keep(i, body)
+		return nil
 	}
 	return l.task.result.decode(body, &l.out[i])
 }
@@ -106,6 +114,12 @@ func (l *lot[A, R]) finish(*batch) {
 	l.flat, l.parts, l.cargo = nil, nil, nil
 	if l.stride < 0 {
 		l.args = nil
+	}
+	if l.late {
+		l.failed = len(l.errs)
+		l.core.hold()
+		go l.read()
+		return
 	}
 	l.then(l)
 }

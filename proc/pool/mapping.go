@@ -9,57 +9,6 @@ import (
 	"time"
 )
 
-// MapOptions of Map, Imap and ImapUnordered. nil and zero fields mean the defaults.
-type MapOptions struct {
-	// Chunk is how many tasks go to a worker in one message. 0 is automatic: one at
-	// first, and then as many as last for some 300 µs. Results come with their message, so
-	// a large Chunk of slow tasks makes them late.
-	Chunk int
-
-	// Window is how many tasks Imap takes from its input before their results were taken
-	// from it. 0 is 128 messages for each worker, or 64 MiB of arguments.
-	Window int
-
-	// Err is called when the input has ended, if it is not nil: an error says that it
-	// ended too early, and is returned when all tasks that came before have ended, as it
-	// is. (A sequence cannot have an error itself.)
-	Err func() error
-
-	// StopOnError drops what has not begun when a task has failed, and cancels what has.
-	// By default all are run.
-	StopOnError bool
-
-	// Progress is called by the goroutine that called Map, or that takes results from
-	// Imap, when tasks have ended, at most once in Every, by default 100 ms, and a last time
-	// when all have.
-	Progress func(Progress)
-	Every    time.Duration
-
-	// Total is for Progress: how many tasks there will be, 0 if nobody knows.
-	Total int
-}
-
-// Progress is how far a Map or Imap has come.
-type Progress struct {
-	Done    int           // tasks that have ended
-	Failed  int           // of these, those with an error
-	Total   int           // MapOptions.Total, and in the end Done
-	Elapsed time.Duration // since the call
-	Over    bool          // this is the last call
-}
-
-// An ItemError says which input's task failed.
-type ItemError struct {
-	Index int // from 0
-	Err   error
-}
-
-// Error says which and why.
-func (e *ItemError) Error() string { return fmt.Sprintf("pool: item %d: %v", e.Index, e.Err) }
-
-// Unwrap returns why.
-func (e *ItemError) Unwrap() error { return e.Err }
-
 // mapping is one Map or Imap. It is used by the goroutine that called, but for what is
 // under mu.
 type mapping[A, R any] struct {
@@ -87,34 +36,6 @@ type mapping[A, R any] struct {
 	ready []*lot[A, R] // over, and not taken
 	spare *lot[A, R]   // to be used again, one behind the other
 	err   error        // why no more can be submitted
-}
-
-// lots is a list of lots.
-type lots[A, R any] struct {
-	first *lot[A, R]
-	n     int
-}
-
-func (s *lots[A, R]) add(l *lot[A, R]) {
-	l.before, l.after = nil, s.first
-	if s.first != nil {
-		s.first.before = l
-	}
-	s.first = l
-	s.n++
-}
-
-func (s *lots[A, R]) remove(l *lot[A, R]) {
-	if l.before != nil {
-		l.before.after = l.after
-	} else {
-		s.first = l.after
-	}
-	if l.after != nil {
-		l.after.before = l.before
-	}
-	l.before, l.after = nil, nil
-	s.n--
 }
 
 // The bounds of what is under way, and how long a task waits for others.
@@ -207,44 +128,6 @@ func (m *mapping[A, R]) addSome(inputs []A) (n int, ok bool) {
 	return n, m.err == nil
 }
 
-// reuse takes back a lot whose results were taken. Arguments without pointers, which are
-// all that is kept, hold nothing alive.
-func (m *mapping[A, R]) reuse(l *lot[A, R]) {
-	if l.stride < 0 || l.task == nil || l.heavy {
-		return
-	}
-	if m.task.result.kind != formPlain {
-		l.out = nil
-	}
-	if l.borrowed {
-		l.args = nil
-	}
-	m.mu.Lock()
-	l.after, m.spare = m.spare, l
-	m.mu.Unlock()
-}
-
-// start makes an empty lot.
-func (m *mapping[A, R]) start() {
-	l := m.spare
-	if l != nil {
-		m.spare = l.after
-		*l = lot[A, R]{args: l.args[:0], out: l.out[:0]}
-	} else {
-		l = new(lot[A, R])
-	}
-	l.first, l.speed = m.added, m.size
-	l.init(m.task, m.then)
-	l.timed = m.opts.Chunk == 0
-	if l.stride >= 0 {
-		l.most = m.size.size()
-		if l.stride > 0 {
-			l.most = min(l.most, max(m.bytes/l.stride, 1))
-		}
-	}
-	m.open = l
-}
-
 // wake has the open lot submitted soon, in case that the input is slow.
 func (m *mapping[A, R]) wake() {
 	if m.flush == nil {
@@ -317,40 +200,6 @@ func (m *mapping[A, R]) full() bool {
 	defer m.mu.Unlock()
 	n := m.under.n
 	return n >= m.core.size*windowLots || m.held >= windowBytes && n >= 2*m.core.size
-}
-
-// take returns what is over.
-func (m *mapping[A, R]) take() []*lot[A, R] {
-	m.mu.Lock()
-	lots := m.ready
-	m.ready = nil
-	m.mu.Unlock()
-	for _, l := range lots {
-		m.progress.Done += l.n
-		m.progress.Failed += len(l.errs)
-	}
-	if len(lots) > 0 && m.opts.Progress != nil {
-		m.report(false)
-	}
-	return lots
-}
-
-// report calls Progress, if it is time.
-func (m *mapping[A, R]) report(over bool) {
-	if m.opts.Progress == nil {
-		return
-	}
-	now := time.Now()
-	if !over && now.Sub(m.reported) < m.opts.Every {
-		return
-	}
-	m.reported = now
-	p := m.progress
-	p.Total, p.Elapsed, p.Over = m.opts.Total, now.Sub(m.began), over
-	if over {
-		p.Total = p.Done
-	}
-	m.opts.Progress(p)
 }
 
 // left says whether something is not over, or was not taken.

@@ -51,7 +51,8 @@ type Options struct {
 	Block bool
 
 	// OnPanic is told when a callback (Future.OnDone) panics, on the callback's
-	// goroutine. By default Stats counts it, and no more.
+	// goroutine. By default Stats counts it, and no more. If OnPanic panics itself, that is
+	// counted too.
 	OnPanic func(CallbackPanic)
 }
 
@@ -70,35 +71,40 @@ type core struct {
 
 	life      context.Context // ends with Terminate
 	end       context.CancelFunc
-	starts    chan struct{}         // has room for as many as start at once
-	at        []*workerRef          // by desk
-	collected sync.Cond             // on mu: there is something to collect, or no more will be
-	ended     chan struct{}         // closed when the last worker has gone
-	forget    func()                // of proc.AtExit
-	panicked  func(p CallbackPanic) // counts, and tells Options.OnPanic
-	poked     atomic.Bool           // the collector shall look whether it is needed
+	starts    chan struct{} // has room for as many as start at once
+	at        []*workerRef  // by desk
+	collected sync.Cond     // on mu: there is something to collect, or no more will be
+	ended     chan struct{} // closed when the last worker has gone
+	forget    func()        // of proc.AtExit
+	panics    *panics
+	poked     atomic.Bool // the collector shall look whether it is needed
 
 	mu          sync.Mutex
-	queue       []*batch
-	waiting     int       // tasks in the queue
-	idle        []*worker // ready, with nothing to do; the last one was busy last
-	roomy       []*worker // ready and busy, with room for more
-	free        []int     // desks
-	seqs        []uint64  // by desk: the last batch that was there
-	live        int       // workers that were started, or are being started, and have not ended
-	starting    int
-	most        int   // workers that may be live; less than size after a start that failed
-	stillborn   int   // workers in a row that were killed before they were ready
-	expected    int   // answers that will come: batches, and initializers
-	under       int   // batches that workers have
-	finishing   int   // who is about to finish batches that nobody has any more
-	spare       int   // batches that wait behind another one at their worker
-	closed      bool  // nothing more is taken
-	terminated  bool  // nothing more is done
-	broken      error // why nothing more can be done
+	queue       []*batch      // new ones, the oldest first
+	back        []*batch      // those that were under way, and come first, the last one before all
+	pending     int           // batches in both that were not cancelled
+	waiting     int           // tasks in the queue
+	idle        []*worker     // ready, with nothing to do; the last one was busy last
+	roomy       []*worker     // ready and busy, with room for more
+	free        []int         // desks
+	seqs        []uint64      // by desk: the last batch that was there
+	live        int           // workers that were started, or are being started, and have not ended
+	coming      []*worker     // of these, those that are on their way, and not late
+	tolerance   time.Duration // how long that may take
+	most        int           // workers that may be live; less than size after a start that failed
+	stillborn   int           // workers in a row that died before they did anything
+	expected    int           // answers that will come: batches, and initializers
+	under       int           // batches that workers have
+	finishing   int           // who is about to finish batches that nobody has any more
+	spare       int           // batches that wait behind another one at their worker
+	closed      bool          // nothing more is taken
+	terminated  bool          // nothing more is done
+	broken      error         // why nothing more can be done
 	collecting  bool
 	pace        time.Duration // about how long a batch takes
-	looking     bool          // lookAgain is on its way
+	look        *time.Timer   // of lookAgain
+	looking     bool          // it is on its way
+	pause       time.Duration // for so long
 	overlooking bool          // overlook is
 	patient     bool          // and has come
 	finished    bool          // the collector shall end
@@ -168,6 +174,8 @@ func newCore(workers int, o *Options) (*core, error) {
 		ended:  make(chan struct{}),
 		most:   workers,
 		pace:   time.Second, // nobody knows yet
+
+		tolerance: leastTolerance,
 	}
 	if workers > fewWorkers {
 		c.ring = leastRing
@@ -178,14 +186,7 @@ func newCore(workers int, o *Options) (*core, error) {
 	}
 	c.collected.L = &c.mu
 	c.life, c.end = context.WithCancel(context.Background())
-	c.panicked = func(p CallbackPanic) {
-		c.mu.Lock()
-		c.stats.CallbackPanics++
-		c.mu.Unlock()
-		if opts.OnPanic != nil {
-			opts.OnPanic(p)
-		}
-	}
+	c.panics = &panics{tell: opts.OnPanic}
 	c.forget = proc.AtExit(0, c.terminate)
 	return c, nil
 }
@@ -198,8 +199,9 @@ const (
 )
 
 // Close makes the pool take no more tasks: those that were submitted are done, then the
-// workers end, in order: functions that they gave to proc.AtExit run. Close does not wait
-// for that, see Join. It is idempotent.
+// workers end, in order: functions that they gave to proc.AtExit run. Those that have
+// nothing to do stay until no worker has any task, since they may have to do those of one
+// that dies or is stopped. Close does not wait for that, see Join. It is idempotent.
 func (p *Pool) Close() { p.close() }
 
 func (c *core) close() {
@@ -256,8 +258,9 @@ func (c *core) giveUp(b *batch, err error) {
 
 // drop empties the queue, whose batches are over then.
 func (c *core) drop() []*batch {
-	q := c.queue
-	c.queue, c.waiting = nil, 0
+	slices.Reverse(c.back)
+	q := append(c.back, c.queue...)
+	c.queue, c.back, c.pending, c.waiting = nil, nil, 0, 0
 	q = slices.DeleteFunc(q, func(b *batch) bool { return b.where != queued })
 	for _, b := range q {
 		b.where = over
@@ -288,7 +291,7 @@ func (p *Pool) Size() int { return p.size }
 
 // unlock ends a section of mu, at the end of which the pool may have come to its own.
 func (c *core) unlock() {
-	end := c.closed && c.live == 0 && len(c.queue) == 0 && c.expected == 0 && c.finishing == 0 && !c.finished
+	end := c.closed && c.live == 0 && c.pending == 0 && c.expected == 0 && c.finishing == 0 && !c.finished
 	if end {
 		c.finished = true
 		c.collected.Broadcast()

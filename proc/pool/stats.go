@@ -38,6 +38,7 @@ func (p *Pool) Stats() Stats {
 	defer p.mu.Unlock()
 	s := p.stats
 	s.Waiting, s.Workers = p.waiting, p.live
+	s.CallbackPanics = int(p.panics.count.Load())
 	for _, ref := range p.at {
 		w := ref.Load()
 		if w == nil {

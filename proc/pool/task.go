@@ -34,8 +34,9 @@ type Task[A, R any] struct {
 // memory; everything else is encoded. An argument must not be changed until its task
 // has ended.
 //
-// ctx ends when fn returns, when the task is cancelled, and when its time is up: then
-// fn should return. A panic, in any goroutine, ends the worker, which fails the task
+// ctx ends when the task is cancelled, and when its time is up: then fn should return. It
+// also ends some time after fn has returned, with the last of the tasks that came in one
+// message (MapOptions.Chunk). A panic, in any goroutine, ends the worker, which fails the task
 // with ErrWorkerDied; nobody could say what a panic has left behind.
 func RegisterTask[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) *Task[A, R] {
 	t := &Task[A, R]{name: name, args: newForm[A](), result: newForm[R]()}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ var suffer = pool.RegisterTask("suffer", func(ctx context.Context, a agony) (ago
 	return a, nil
 })
 
-// torturer submits random tasks from several goroutines while somebody kills workers, and
+// torturer submits random tasks from several goroutines while somebody kills and stops workers, and
 // checks that each ends once, as it may.
 var _ = testproc.Helper("torturer", func(c *testproc.Child) {
 	d, err := time.ParseDuration(c.Args[0])
@@ -71,10 +72,11 @@ var _ = testproc.Helper("torturer", func(c *testproc.Child) {
 	defer cancel()
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(c, err)
-	p, err := pool.New(4, &pool.Options{MaxTasks: 200, Grace: 50 * time.Millisecond, Process: proc.Options{Stderr: null}})
+	p, err := pool.New(4, &pool.Options{MaxTasks: 200, Grace: 50 * time.Millisecond, Process: proc.Options{Stderr: null, Daemon: c.Args[2] == "daemon"}})
 	require.NoError(c, err)
 	var all sync.WaitGroup
-	all.Go(func() { killWorkers(ctx, p, rand.New(rand.NewPCG(seed, 0))) })
+	stops := c.Args[2] != "" // else they would stay when this process is killed
+	all.Go(func() { killWorkers(ctx, p, stops, rand.New(rand.NewPCG(seed, 0))) })
 	tasks := 0
 	var mu sync.Mutex
 	for g := range uint64(4) {
@@ -100,17 +102,28 @@ var _ = testproc.Helper("torturer", func(c *testproc.Child) {
 	c.WriteLine("ended: %d tasks, %d workers died", tasks, s.Died)
 })
 
-func killWorkers(ctx context.Context, p *pool.Pool, r *rand.Rand) {
+func killWorkers(ctx context.Context, p *pool.Pool, stops bool, r *rand.Rand) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Duration(r.IntN(10000)) * time.Microsecond):
 		}
-		if ws := p.Stats().PerWorker; len(ws) > 0 {
-			if q, err := os.FindProcess(ws[r.IntN(len(ws))].PID); err == nil {
-				q.Kill()
-			}
+		ws := p.Stats().PerWorker
+		if len(ws) == 0 {
+			continue
+		}
+		q, err := os.FindProcess(ws[r.IntN(len(ws))].PID)
+		if err != nil {
+			continue
+		}
+		if !stops || r.IntN(3) > 0 {
+			q.Kill()
+			continue
+		}
+		if q.Signal(syscall.SIGSTOP) == nil { // for so long that others do what it has
+			time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond) // sleep: for a stop that lasts
+			q.Signal(syscall.SIGCONT)
 		}
 	}
 }
@@ -210,7 +223,7 @@ func checkAgony(c *testproc.Child, a, out agony, err error) {
 func TestTorture(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	p := testproc.Start(t, "torturer", testproc.Args(tortureFor.String(), strconv.FormatUint(seed, 10)))
+	p := testproc.Start(t, "torturer", testproc.Args(tortureFor.String(), strconv.FormatUint(seed, 10), "stops"))
 	line := p.ReadLine()
 	require.True(t, strings.HasPrefix(line, "ended: "), line)
 	t.Log(line)
@@ -219,8 +232,8 @@ func TestTorture(t *testing.T) {
 	// The pool's own process is killed at some time; that its workers end is found by
 	// TestMain, and here.
 	r := rand.New(rand.NewPCG(seed, 9))
-	for range 3 {
-		p := testproc.Start(t, "torturer", testproc.Args("1m", strconv.FormatUint(r.Uint64(), 10)))
+	for _, way := range []string{"", "daemon", ""} {
+		p := testproc.Start(t, "torturer", testproc.Args("1m", strconv.FormatUint(r.Uint64(), 10), way))
 		select {
 		case <-p.Exited():
 			t.Fatal(p.Stderr())

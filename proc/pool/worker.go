@@ -30,8 +30,11 @@ type worker struct {
 	flight [places]atomic.Pointer[batch]
 	done   int // tasks that it has answered for, and how many of them failed; under rx
 	failed int
+	heard  bool // it has answered for a batch; under rx
 
 	counted, countedFailed int // what of these is in the statistics; under core.mu too
+
+	fetches fetches // from side
 
 	sent race.Addr // what was read of a batch came before its answers: another process knows
 
@@ -40,6 +43,8 @@ type worker struct {
 
 	// Under core.mu.
 	process *proc.Process // nil until it has started
+	since   time.Time     // when its start began
+	slot    bool          // it is one of those that start at once
 	ready   bool          // its initializer is through
 	leaving bool          // it gets no more
 	alone   bool          // a heavy message is on its way to it
@@ -99,25 +104,6 @@ func (w *worker) dismiss() {
 	}
 }
 
-// hire starts a worker. Somebody calls launch.
-func (c *core) hire() {
-	index := c.free[len(c.free)-1]
-	c.free = c.free[:len(c.free)-1]
-	c.number++
-	w := &worker{index: index, number: c.number, desk: &c.board.desks[index], seq: c.seqs[index], ring: c.ring, quota: int(^uint(0) >> 1)}
-	if c.opts.MaxTasks > 0 {
-		w.quota = c.opts.MaxTasks
-	}
-	c.live++
-	c.starting++
-	go func() {
-		c.starts <- struct{}{}
-		err := w.launch(c)
-		<-c.starts
-		c.launched(w, err)
-	}()
-}
-
 // keepBytes is how much memory of its last large message each ring of a worker keeps for
 // the next one.
 const keepBytes = 32 << 20
@@ -138,6 +124,9 @@ func (w *worker) launch(c *core) (err error) {
 				e.Answers.Close()
 			}
 			w.close()
+			if w.side != nil {
+				w.side.Close()
+			}
 		}
 	}()
 	e = employment{Bell: c.board.bells, Desks: c.board.all, Desk: w.index, MaxMessage: c.opts.MaxMessage, Grace: c.opts.Grace, Block: c.opts.Block}
@@ -188,7 +177,7 @@ func (w *worker) launch(c *core) (err error) {
 	return nil
 }
 
-// close gives up what the worker had.
+// close gives up what the worker had, but for its side.
 func (w *worker) close() {
 	if w.requests != nil {
 		w.requests.Close()
@@ -204,88 +193,26 @@ func (w *worker) close() {
 	if w.control != nil {
 		w.control.Close()
 	}
-	if w.side != nil {
-		w.side.Close()
-	}
 }
 
-// launched says how launch went.
-func (c *core) launched(w *worker, err error) {
-	c.mu.Lock()
-	c.starting--
-	c.collected.Broadcast()
-	if err != nil {
-		failed := c.startFailed(err)
-		for _, b := range failed {
-			c.giveUp(b, fmt.Errorf("%w: %w", ErrStart, err))
+// has gives the batches at the worker, the oldest first, and ghosts with them.
+func (w *worker) has(yield func(*batch) bool) {
+	for i := range uint64(places) {
+		seq := w.seq + 1 + i - places
+		if b := w.flight[seq%places].Load(); b != nil && b.seq == seq && !yield(b) {
+			return
 		}
-		c.mu.Unlock()
-		for _, b := range failed {
-			b.load.finish(b)
-		}
-		c.mu.Lock() // until here the pool has not ended
-		c.live--
-		c.free = append(c.free, w.index)
-		c.pump()
-		c.unlock()
-		return
 	}
-	c.stats.Started++
-	c.at[w.index].Store(w)
-	if c.opts.Init == nil {
-		w.ready = true
-		c.stillborn = 0
-		c.list(w)
-	} else {
-		w.waited = true
-		c.expected++
-		c.await()
-		w.desk.rung.Store(1) // it may have rung before anybody knew it
-		c.board.wake()
-	}
-	kill := c.terminated
-	c.pump()
-	c.unlock()
-	if kill {
-		w.process.Kill()
-	}
-	go func() {
-		<-w.process.Done()
-		c.lost(w)
-	}()
 }
 
-// startFailed returns what nobody will do now.
-func (c *core) startFailed(err error) []*batch {
-	c.stats.lastStart = err
-	c.most = max(c.live-1, 1)
-	if c.live > 1 {
-		return nil // others live, and do it
-	}
-	return c.drop()
-}
+// movable says whether b, which the worker has, may go to another one if it has not begun: it
+// is no ghost, nothing that goes beside the ring, and not on its way.
+func (w *worker) movable(b *batch) bool { return b.load != nil && b.cargo == nil && !w.alone }
 
-// startAll starts all workers and waits for them.
-func (c *core) startAll() error {
-	c.mu.Lock()
-	for c.live < c.size {
-		c.hire()
-	}
-	for c.broken == nil && c.stats.lastStart == nil && (c.starting > 0 || c.stats.Started < c.size || c.unready()) {
-		c.await()
-		c.collected.Wait()
-	}
-	err := c.broken
-	if c.stats.lastStart != nil {
-		err = errors.Join(err, fmt.Errorf("%w: %w", ErrStart, c.stats.lastStart))
-	}
-	c.mu.Unlock()
-	return err
-}
-
-func (c *core) unready() bool {
-	for _, ref := range c.at {
-		if w := ref.Load(); w != nil && !w.ready {
+// hasBegun says whether the worker has begun one of the batches that it has.
+func (w *worker) hasBegun() bool {
+	for b := range w.has {
+		if _, ok := w.desk.running(b.seq); ok {
 			return true
 		}
 	}
