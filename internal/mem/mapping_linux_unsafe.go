@@ -202,7 +202,11 @@ func (m *Mapping) Close() error {
 // closed ranges that are neighbours: a process may have some 65 000 maps.
 func (m *Mapping) vacate(at unsafe.Pointer) error {
 	if !m.placed {
-		return zeroFixed(at, m.room)
+		if err := zeroFixed(at, m.room); err != nil {
+			return err
+		}
+		abroad.add(at, m.room)
+		return nil
 	}
 	from := unsafe.Add(nil, arenaBase.Load()+m.off)
 	if err := zeroFixed(from, m.room); err != nil {
