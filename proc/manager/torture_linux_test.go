@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,10 +68,24 @@ func (a *arena) close() {
 	}
 }
 
-// lobby gives the arena to whoever connects.
-type lobby struct{ arena arena }
+// lobby gives the arena to whoever connects. The lock is for the race detector, which does
+// not see that those who ask were started afterwards: they are other processes.
+type lobby struct {
+	mu    sync.Mutex
+	arena arena
+}
 
-func (l *lobby) Get() arena { return l.arena }
+func (l *lobby) Get() arena {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.arena
+}
+
+func (l *lobby) put(a arena) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arena = a
+}
 
 var theLobby = &lobby{}
 
@@ -273,7 +288,7 @@ func TestTorture(t *testing.T) {
 	defer cancel()
 	a, err := newArena(ctx, m)
 	require.NoError(t, err)
-	theLobby.arena = a
+	theLobby.put(a)
 	launch := func(i int) *testproc.Proc {
 		o := []testproc.Option{testproc.Binary(binary), testproc.Args(address, fmt.Sprint(i), fmt.Sprint(rnd.Uint64()))}
 		if rnd.IntN(4) > 0 {
@@ -332,7 +347,7 @@ func TestTorture(t *testing.T) {
 		require.NoError(t, done(ctx))
 	}
 	require.NoError(t, a.Joinable.Join(ctx))
-	theLobby.arena = arena{}
+	theLobby.put(arena{})
 	a.close()
 	nothingLeft(t, m)
 	info, err := m.Info(ctx)
