@@ -196,7 +196,11 @@ func mem0(w *mem.Uint32) bool { return w.Load() == 0 }
 // -explore.long, calls again. (Last on 2026-11-22: 710 752 schedules, none needed the look, no
 // violation.)
 func TestExploreCallCancelled(t *testing.T) {
-	rep := exploreCalls(t, 0, 1, 1, func(w *explore.World, e *exploredCalls) {
+	switches := 3
+	if *exploreLong {
+		switches = 0
+	}
+	rep := exploreCallsBounded(t, 0, 1, 1, switches, func(w *explore.World, e *exploredCalls) {
 		var server *explore.Proc
 		client := w.Go(func(p *explore.Proc) {
 			c := e.dial(p, false)

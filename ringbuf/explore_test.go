@@ -126,8 +126,14 @@ func (o Options) patient() bool { return o.OnPeerDeath == Wait }
 // published returns how many messages were.
 func (r *exploredRing) published() uint64 { return r.h.tail.Load() / exploreRecord }
 
+// exploreRing explores a model whole, or, with deaths, up to ringSwitches changes of who
+// moves while who moved could have gone on; with -explore.long whole as well.
 func exploreRing(t *testing.T, deaths int, setup func(*explore.World)) explore.Report {
-	rep := explore.Run(explore.Model{Memory: exploreMemory, Deaths: deaths, MaxSteps: 200, Setup: setup})
+	m := explore.Model{Memory: exploreMemory, Deaths: deaths, MaxSteps: 200, Setup: setup}
+	if deaths > 0 && !*exploreLong {
+		m.Switches = ringSwitches
+	}
+	rep := explore.Run(m)
 	t.Log(rep)
 	if rep.Violation != nil {
 		t.Fatal(rep.Violation)
@@ -170,6 +176,8 @@ func TestExploreRing(t *testing.T) {
 		})
 	}
 }
+
+const ringSwitches = 3
 
 // exploreLong explores what takes minutes, and on a change of the protocol should:
 //
